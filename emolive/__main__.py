@@ -1,0 +1,5 @@
+"""``python -m emolive``."""
+
+from emolive.cli import main
+
+main()

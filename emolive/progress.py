@@ -1,0 +1,48 @@
+"""The progress bar of a film being made."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+from rich.console import Console
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    ProgressColumn,
+    SpinnerColumn,
+    Task,
+    TextColumn,
+    TimeRemainingColumn,
+)
+from rich.text import Text
+
+Report = Callable[[int, int | None], None]
+"""Takes the frames written so far, and how many there will be if that is known."""
+
+
+class FpsColumn(ProgressColumn):
+    """Frames per second over the last seconds."""
+
+    def render(self, task: Task) -> Text:
+        return Text(f"{task.finished_speed or task.speed or 0:.0f} fps")
+
+
+@contextmanager
+def film_progress() -> Iterator[Report]:
+    """Show a bar on standard error while the block runs; hand it the figures to show."""
+    columns = (
+        SpinnerColumn(),
+        TextColumn("[progress.description]{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TextColumn("frames"),
+        FpsColumn(),
+        TimeRemainingColumn(),
+    )
+    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task("loading", total=None)
+
+        def report(done: int, total: int | None) -> None:
+            bar.update(task, description="rendering", completed=done, total=total)
+
+        yield report

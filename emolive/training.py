@@ -1,0 +1,61 @@
+"""The commands below ``emolive train`` and ``emolive evaluate``.
+
+Each stage is a module of ``realtime_model`` that runs by itself (``python -m MODULE``) and reads
+its own options; here it only gets a short name. A new stage is one line in `STAGES`.
+"""
+
+import runpy
+import sys
+from collections.abc import Callable
+from importlib.util import find_spec
+
+import typer
+
+from emolive.errors import WorkError
+
+PASS_THROUGH = {"allow_extra_args": True, "ignore_unknown_options": True}
+
+STAGES = {
+    "portraits": ("realtime_model.training.portraits", "Collect and draw the training portraits."),
+    "corpus": ("realtime_model.training.speech", "Speak the corpus: voices, phonemes, curves."),
+    "codec": ("realtime_model.training.codec", "Stage A: the reference-conditioned codec."),
+    "audio": ("realtime_model.training.audio", "Teach the audio encoder to predict the mouth."),
+    "denoiser": ("realtime_model.training.denoiser", "Stage B: the denoising teacher."),
+    "distill": ("realtime_model.training.distill", "Stage C: the few-step student."),
+}
+_EVALUATION = "realtime_model.evaluation"
+
+train = typer.Typer(help="Train the default model, one stage at a time.", no_args_is_help=True)
+
+
+def run_module(module: str, arguments: list[str]) -> None:
+    """Run a module as ``python -m`` would, in this process.
+
+    Raises:
+        WorkError: the packages that training needs are not installed.
+    """
+    if find_spec("onnxruntime") is None or find_spec("tensorboard") is None:
+        raise WorkError(
+            "Training needs more packages. Install them with: make .venv/.installed-dev"
+        )
+    sys.argv = [module, *arguments]
+    runpy.run_module(module, run_name="__main__", alter_sys=True)
+
+
+def evaluate(context: typer.Context) -> None:
+    """Run the evaluation with the options given."""
+    run_module(_EVALUATION, context.args)
+
+
+def _command(module: str) -> Callable[[typer.Context], None]:
+    def run(context: typer.Context) -> None:
+        run_module(module, context.args)
+
+    return run
+
+
+for _name, (_module, _help) in STAGES.items():
+    # The stage itself answers --help: it knows its options.
+    train.command(_name, help=_help, context_settings=PASS_THROUGH, add_help_option=False)(
+        _command(_module)
+    )

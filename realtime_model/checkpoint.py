@@ -1,0 +1,107 @@
+"""Weights on disk: safetensors beside a YAML that names their hash and the configuration they fit.
+
+Loading reads nothing else, asks no network and runs no code from the file. A missing, altered or
+foreign file is refused with a sentence.
+"""
+
+import hashlib
+import os
+from pathlib import Path
+from typing import Any
+
+import torch
+import yaml
+from safetensors import SafetensorError
+from safetensors.torch import load, save_file
+
+from realtime_model.config import ModelConfig
+from realtime_model.errors import CheckpointError, ConfigError
+from realtime_model.network import EmoNetwork
+
+DEFAULT_PRESET = Path(__file__).parent / "assets" / "weights" / "emo-tiny.yaml"
+
+
+def save_network(network: EmoNetwork, preset: Path) -> None:
+    """Write float16 weights and the preset that names them; both appear whole or not at all.
+
+    Args:
+        network: what to save.
+        preset: path of the YAML; the weights lie beside it with the same stem.
+    """
+    preset.parent.mkdir(parents=True, exist_ok=True)
+    weights = preset.with_suffix(".safetensors")
+    state = {
+        key: (value.half() if value.is_floating_point() else value).contiguous().cpu()
+        for key, value in network.state_dict().items()
+    }
+    part = weights.with_suffix(".part")
+    save_file(state, part)
+    digest = hashlib.sha256(part.read_bytes()).hexdigest()
+    body = {"sha256": digest, "config": _lists(network.config.plain())}
+    text = preset.with_suffix(".part-yaml")
+    text.write_text(yaml.safe_dump(body, sort_keys=False))
+    os.replace(part, weights)
+    os.replace(text, preset)
+
+
+def load_network(preset: Path = DEFAULT_PRESET) -> EmoNetwork:
+    """Build the network a preset describes and fill it with its weights, as float32.
+
+    Raises:
+        CheckpointError: a file is missing or altered, or its tensors do not fit the configuration.
+        ConfigError: the configuration has an unknown key or an impossible size.
+    """
+    body = _read_preset(preset)
+    weights = preset.with_suffix(".safetensors")
+    try:
+        raw = weights.read_bytes()
+    except OSError as exc:
+        raise CheckpointError(f"{weights} cannot be read: restore it or reinstall emolive") from exc
+    if hashlib.sha256(raw).hexdigest() != body["sha256"]:
+        raise CheckpointError(
+            f"{weights} is altered: its sha256 is not the one in {preset.name}; restore both files"
+        )
+    network = EmoNetwork(ModelConfig.read(body["config"]))
+    try:
+        state = {k: v.float() if v.is_floating_point() else v for k, v in load(raw).items()}
+    except SafetensorError as exc:
+        raise CheckpointError(f"{weights} is not a safetensors file") from exc
+    _fit(network, state, weights)
+    return network.eval().requires_grad_(False)
+
+
+def _read_preset(preset: Path) -> dict[str, Any]:
+    try:
+        body = yaml.safe_load(preset.read_text())
+    except OSError as exc:
+        raise CheckpointError(f"{preset} cannot be read: name an existing preset") from exc
+    except yaml.YAMLError as exc:
+        raise ConfigError(f"{preset} is not valid YAML: {exc}") from exc
+    if not isinstance(body, dict) or set(body) != {"sha256", "config"}:
+        raise ConfigError(f"{preset} must hold exactly the keys sha256 and config")
+    return body
+
+
+def _fit(network: EmoNetwork, state: dict[str, torch.Tensor], weights: Path) -> None:
+    own = network.state_dict()
+    missing, extra = sorted(own.keys() - state.keys()), sorted(state.keys() - own.keys())
+    if missing or extra:
+        named = "; ".join(f"{w} {k[0]}" for w, k in (("lacks", missing), ("adds", extra)) if k)
+        raise CheckpointError(
+            f"{weights} does not fit: {len(missing)} tensors missing, "
+            f"{len(extra)} unknown ({named})"
+        )
+    for key, value in state.items():
+        if value.shape != own[key].shape:
+            raise CheckpointError(
+                f"{weights} does not fit: {key} is {tuple(value.shape)}, "
+                f"not {tuple(own[key].shape)}"
+            )
+    network.load_state_dict(state)
+
+
+def _lists(value: Any) -> Any:
+    """Tuples to lists, for YAML."""
+    if isinstance(value, dict):
+        return {k: _lists(v) for k, v in value.items()}
+    return [_lists(v) for v in value] if isinstance(value, list | tuple) else value

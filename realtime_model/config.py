@@ -1,0 +1,109 @@
+"""What a network is made of: frozen, checked, the same classes for every preset."""
+
+import dataclasses
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Self
+
+from realtime_model.errors import ConfigError
+from realtime_model.geometry import WindowGeometry
+
+
+@dataclass(frozen=True, slots=True)
+class _Section:
+    @classmethod
+    def read(cls, values: Mapping[str, Any], where: str = "") -> Self:
+        """Build from plain values.
+
+        Raises:
+            ConfigError: an unknown key, or a value of the wrong kind.
+        """
+        known = {f.name: f for f in dataclasses.fields(cls)}
+        for key in values:
+            if key not in known:
+                raise ConfigError(f"unknown key {where}{key}; known: {', '.join(sorted(known))}")
+        ready = {}
+        for key, value in values.items():
+            if isinstance(value, Mapping) and key in _READERS:
+                ready[key] = _READERS[key](value, f"{where}{key}.")
+            else:
+                ready[key] = tuple(value) if isinstance(value, list) else value
+        try:
+            return cls(**ready)
+        except TypeError as exc:
+            raise ConfigError(f"{where or 'config'}: {exc}") from exc
+
+
+@dataclass(frozen=True, slots=True)
+class CodecConfig(_Section):
+    """Latents that mean "what moved": displacement in x and y, (2, side, side) per frame."""
+
+    latent_channels: int = 2
+    latent_side: int = 8
+    pyramid: tuple[int, ...] = (24, 40, 64, 96)  # channels at 64, 32, 16 and 8 cells
+    detail: tuple[int, int] = (32, 24)  # channels of the painter at 64 and 128 cells
+    window_cells: int = 36  # side of the square around eyes and mouth that is painted, of 64
+
+
+@dataclass(frozen=True, slots=True)
+class AudioConfig(_Section):
+    """Log-mel spectrogram and the causal convolutions above it."""
+
+    mels: int = 80
+    width: int = 128
+    layers: int = 5
+    token_dim: int = 96
+    margin_frames: int = 2  # EMO's m: tokens of frames -m..+m are seen by each frame
+
+
+@dataclass(frozen=True, slots=True)
+class DenoiserConfig(_Section):
+    """The backbone: two resolutions, five attention sites."""
+
+    channels: int = 4  # pose and detail of the latent's two, see `network.EmoNetwork.split`
+    widths: tuple[int, int] = (48, 96)
+    head_dim: int = 24
+    temb: int = 192
+    motion_frames: int = 2
+    speed_buckets: int = 9
+
+
+@dataclass(frozen=True, slots=True)
+class SamplerConfig(_Section):
+    """Few-step sampling: noise levels from 1 (pure noise) down."""
+
+    steps: int = 2
+    second_level: float = 0.6
+    motion_noise: float = 0.05
+
+
+@dataclass(frozen=True, slots=True)
+class ModelConfig(_Section):
+    """A whole preset."""
+
+    name: str = "emo-tiny"
+    geometry: WindowGeometry = field(default_factory=WindowGeometry)
+    codec: CodecConfig = field(default_factory=CodecConfig)
+    audio: AudioConfig = field(default_factory=AudioConfig)
+    denoiser: DenoiserConfig = field(default_factory=DenoiserConfig)
+    sampler: SamplerConfig = field(default_factory=SamplerConfig)
+
+    def plain(self) -> dict[str, Any]:
+        """Return nested dictionaries that `read` takes back."""
+        return dataclasses.asdict(self)
+
+
+def _geometry(values: Mapping[str, Any], where: str) -> WindowGeometry:
+    try:
+        return WindowGeometry(**values)
+    except TypeError as exc:
+        raise ConfigError(f"{where}: {exc}") from exc
+
+
+_READERS: dict[str, Callable[[Mapping[str, Any], str], Any]] = {
+    "geometry": _geometry,
+    "codec": CodecConfig.read,
+    "audio": AudioConfig.read,
+    "denoiser": DenoiserConfig.read,
+    "sampler": SamplerConfig.read,
+}

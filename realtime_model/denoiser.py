@@ -1,0 +1,334 @@
+"""The network: EMO's backbone and ReferenceNet, at two resolutions of a small latent.
+
+Each of the five sites runs self- and reference-attention over the cells of a frame,
+audio-attention, then attention over time with the motion frames in front and the speed of the head
+beside. ReferenceNet is the same trunk without audio and time; its features at each site are what
+the backbone attends to.
+"""
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from realtime_model.config import ModelConfig
+from realtime_model.facemap import CHANNELS
+from realtime_model.layers import Attention, FeedForward, KeyValue, ResBlock, group_norm, upsample
+
+_TIME_FREQUENCIES = 32
+_MAX_FRAMES = 32  # motion frames and new frames share these positions in time
+SPEED_CENTRES = (0.0, 0.25, 0.5, 1.0, 1.5, 2.0, 3.0, 4.5, 6.0)
+
+
+@dataclass(frozen=True, slots=True)
+class ReferenceCache:
+    """All the backbone needs of a portrait, computed once.
+
+    Attributes:
+        keys: reference keys and values, one per site, (1, heads, n, c / heads).
+        bias: what the face locator adds after the first convolution, (1, c, 8, 8).
+    """
+
+    keys: tuple[KeyValue, ...]
+    bias: Tensor
+
+
+@dataclass(frozen=True, slots=True)
+class Conditions:
+    """What steers one chunk, the same at all its steps.
+
+    Attributes:
+        audio: keys and values of the audio tokens, one per site, rows (b * f).
+        audio_bias: pooled audio for the time embedding, (b * f, temb).
+        motion: motion-frame features, one per site, (b, n, cells, c).
+        speed: keys and values of the speed features, one per site, rows b.
+    """
+
+    audio: tuple[KeyValue, ...]
+    audio_bias: Tensor
+    motion: tuple[Tensor, ...]
+    speed: tuple[KeyValue, ...]
+
+
+class Trunk(nn.Module):
+    """Convolutions and self-attention of both networks; sites count 0..4 from the input on."""
+
+    def __init__(self, config: ModelConfig, enter: int) -> None:
+        super().__init__()
+        a, b = config.denoiser.widths
+        temb = config.denoiser.temb
+        self.widths = (a, b, b, b, a)
+        self.enter = nn.Conv2d(enter, a, 3, padding=1)
+        self.res = nn.ModuleList(
+            [
+                ResBlock(a, a, temb),
+                ResBlock(b, b, temb),
+                ResBlock(b, b, temb),
+                ResBlock(2 * b, b, temb),
+                ResBlock(2 * a, a, temb),
+            ]
+        )
+        self.down = nn.Conv2d(a, b, 3, 2, 1)
+        self.up = nn.Conv2d(b, a, 3, padding=1)
+        self.norms = nn.ModuleList(nn.LayerNorm(w) for w in self.widths)
+        self.self_attention = nn.ModuleList(
+            Attention(w, w // config.denoiser.head_dim) for w in self.widths
+        )
+        self.feed = nn.ModuleList(FeedForward(w) for w in self.widths)
+
+
+class TimeEmbedding(nn.Module):
+    """Noise level in [0, 1] -> (b, temb)."""
+
+    def __init__(self, temb: int) -> None:
+        super().__init__()
+        self.net = nn.Sequential(
+            nn.Linear(2 * _TIME_FREQUENCIES, temb), nn.SiLU(), nn.Linear(temb, temb)
+        )
+
+    def forward(self, level: Tensor) -> Tensor:
+        ramp = torch.linspace(0, math.log(1000.0), _TIME_FREQUENCIES, device=level.device)
+        angle = level[:, None] * torch.exp(ramp)
+        out: Tensor = self.net(torch.cat([angle.sin(), angle.cos()], -1))
+        return out
+
+
+class ReferenceNet(nn.Module):
+    """Features of a portrait, or of a motion frame, at every site."""
+
+    def __init__(self, config: ModelConfig) -> None:
+        super().__init__()
+        a = config.denoiser.widths[0]
+        self.time = TimeEmbedding(config.denoiser.temb)
+        self.trunk = Trunk(config, config.denoiser.channels)
+        self.portrait = _down_to_cells(3 + len(CHANNELS), a)
+
+    def look(self, portrait: Tensor, face_map: Tensor) -> Tensor:
+        """Return what portraits add after the first convolution, (b, c, 8, 8).
+
+        Args:
+            portrait: (b, 3, 64, 64) in [-1, 1].
+            face_map: (b, 10, 64, 64).
+        """
+        out: Tensor = self.portrait(torch.cat([portrait, face_map], 1))
+        return out
+
+    def forward(self, latent: Tensor, level: Tensor, bias: Tensor) -> tuple[Tensor, ...]:
+        """Return normed features (n, cells, c) per site of latents (n, c, 8, 8) at levels (n,)."""
+        trunk, temb = self.trunk, self.time(level)
+        bank: list[Tensor] = []
+
+        def site(x: Tensor, i: int) -> Tensor:
+            h, w = x.shape[2:]
+            tokens = x.flatten(2).transpose(1, 2)
+            normed = trunk.norms[i](tokens)
+            bank.append(normed)
+            attention = trunk.self_attention[i]
+            own = attention.key_value(normed)  # type: ignore[operator]
+            tokens = tokens + attention(normed, own)
+            tokens = tokens + trunk.feed[i](tokens)
+            return _as_map(tokens, h, w)
+
+        _run_trunk(trunk, trunk.enter(latent) + bias, temb, site)
+        return tuple(bank)
+
+
+class FaceLocator(nn.Module):
+    """The face map at 64 cells -> 8 cells; silent at the start of training."""
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.net = _down_to_cells(len(CHANNELS), width)
+        last = self.net[-1]
+        assert isinstance(last, nn.Conv2d)
+        assert last.bias is not None
+        nn.init.zeros_(last.weight)
+        nn.init.zeros_(last.bias)
+
+    def forward(self, face_map: Tensor) -> Tensor:
+        """Return (b, width, 8, 8) for maps (b, 10, 64, 64)."""
+        out: Tensor = self.net(face_map)
+        return out
+
+
+def _down_to_cells(channels: int, width: int) -> nn.Sequential:
+    """64 cells -> 8 cells."""
+    return nn.Sequential(
+        nn.Conv2d(channels, 24, 3, 2, 1),
+        nn.SiLU(),
+        nn.Conv2d(24, 48, 3, 2, 1),
+        nn.SiLU(),
+        nn.Conv2d(48, 64, 3, 2, 1),
+        nn.SiLU(),
+        nn.Conv2d(64, width, 1),
+    )
+
+
+class SpeedEncoder(nn.Module):
+    """Angular speed of the head -> bucket features, as EMO: tanh((w - centre) / radius * 3)."""
+
+    centres: Tensor
+    radii: Tensor
+
+    def __init__(self, width: int, margin: int) -> None:
+        super().__init__()
+        centres = torch.tensor(SPEED_CENTRES)
+        gaps = centres.diff()
+        radii = torch.minimum(F.pad(gaps, (1, 0), value=9.0), F.pad(gaps, (0, 1), value=9.0))
+        self.register_buffer("centres", centres, persistent=False)
+        self.register_buffer("radii", radii, persistent=False)
+        self.margin = margin
+        self.net = nn.Sequential(
+            nn.Linear(len(SPEED_CENTRES) * (2 * margin + 1), 64), nn.SiLU(), nn.Linear(64, width)
+        )
+        self.unknown = nn.Parameter(torch.zeros(width))
+
+    def forward(self, speed_deg: Tensor, known: Tensor) -> Tensor:
+        """Return (b, f, width) for speeds (b, f) in degrees a frame.
+
+        Rows that are not ``known`` (b,) get one learned token instead.
+        """
+        bucket = torch.tanh((speed_deg[..., None] - self.centres) / self.radii * 3)
+        padded = torch.cat(
+            [bucket[:, :1]] * self.margin + [bucket] + [bucket[:, -1:]] * self.margin, 1
+        )
+        near = padded.unfold(1, 2 * self.margin + 1, 1).flatten(2)
+        return torch.where(known[:, None, None], self.net(near), self.unknown)
+
+
+class Backbone(nn.Module):
+    """Predicts the velocity of noisy latents."""
+
+    def __init__(self, config: ModelConfig) -> None:
+        super().__init__()
+        settings = config.denoiser
+        token, tokens = config.audio.token_dim, 2 * config.audio.margin_frames + 1
+        heads = [w // settings.head_dim for w in (_widths(settings.widths))]
+        widths = _widths(settings.widths)
+        self.time = TimeEmbedding(settings.temb)
+        self.locator = FaceLocator(settings.widths[0])
+        self.trunk = Trunk(config, config.denoiser.channels)
+        self.audio_position = nn.Parameter(torch.randn(tokens, token) * 0.3)
+        self.audio_pool = nn.Sequential(
+            nn.Linear(tokens * token, settings.temb),
+            nn.SiLU(),
+            nn.Linear(settings.temb, settings.temb),
+        )
+        self.no_audio = nn.Parameter(torch.zeros(tokens, token))
+        self.speed = SpeedEncoder(48, config.audio.margin_frames)
+        pairs = list(zip(widths, heads, strict=True))
+        self.audio_norms = nn.ModuleList(nn.LayerNorm(w) for w in widths)
+        self.audio_attention = nn.ModuleList(Attention(w, h, token) for w, h in pairs)
+        self.time_norms = nn.ModuleList(nn.LayerNorm(w) for w in widths)
+        self.time_attention = nn.ModuleList(Attention(w, h) for w, h in pairs)
+        self.time_position = nn.ParameterList(
+            nn.Parameter(torch.randn(_MAX_FRAMES, w) * 0.02) for w in widths
+        )
+        self.speed_norms = nn.ModuleList(nn.LayerNorm(w) for w in widths)
+        self.speed_attention = nn.ModuleList(Attention(w, h, 48) for w, h in pairs)
+        for attention in self.speed_attention:
+            assert isinstance(attention, Attention)
+            nn.init.zeros_(attention.to_out.weight)
+            nn.init.zeros_(attention.to_out.bias)
+        a = settings.widths[0]
+        self.leave = nn.Sequential(
+            group_norm(a), nn.SiLU(), nn.Conv2d(a, config.denoiser.channels, 3, padding=1)
+        )
+
+    def reference_keys(self, bank: tuple[Tensor, ...]) -> tuple[KeyValue, ...]:
+        """Keys and values of ReferenceNet's features, through the backbone's own projections."""
+        return tuple(
+            attention.key_value(features)  # type: ignore[operator]
+            for attention, features in zip(self.trunk.self_attention, bank, strict=True)
+        )
+
+    def conditions(
+        self, tokens: Tensor, motion: tuple[Tensor, ...], speed_deg: Tensor, known: Tensor
+    ) -> Conditions:
+        """Prepare what all steps of a chunk share.
+
+        Args:
+            tokens: audio tokens around each frame, (b, f, 2m + 1, d); see `no_audio` for guidance.
+            motion: ReferenceNet's features of the motion frames, (b * n, cells, c) per site.
+            speed_deg: (b, f) degrees a frame.
+            known: (b,) whether the speed is given.
+        """
+        rows = len(tokens)
+        flat = tokens.flatten(0, 1)
+        placed = flat + self.audio_position
+        speed = self.speed(speed_deg, known)
+        return Conditions(
+            audio=tuple(a.key_value(placed) for a in self.audio_attention),  # type: ignore[operator]
+            audio_bias=self.audio_pool(flat.flatten(1)),
+            motion=tuple(m.view(rows, -1, *m.shape[1:]) for m in motion),
+            speed=tuple(a.key_value(speed) for a in self.speed_attention),  # type: ignore[operator]
+        )
+
+    def forward(
+        self, noisy: Tensor, level: Tensor, reference: ReferenceCache, given: Conditions
+    ) -> Tensor:
+        """Return the velocity (b, f, c, 8, 8) of noisy latents of the same shape at levels (b,)."""
+        rows, frames = noisy.shape[:2]
+        temb = self.time(level).repeat_interleave(frames, 0) + given.audio_bias
+        trunk = self.trunk
+        bias = reference.bias
+        if len(bias) not in (1, rows * frames):
+            bias = bias.repeat_interleave(frames, 0)
+
+        def site(x: Tensor, i: int) -> Tensor:
+            n, _, h, w = x.shape
+            tokens = x.flatten(2).transpose(1, 2)
+            normed = trunk.norms[i](tokens)
+            attention = trunk.self_attention[i]
+            own = attention.key_value(normed)  # type: ignore[operator]
+            tokens = tokens + attention(normed, own, reference.keys[i].expand(n))
+            tokens = tokens + self.audio_attention[i](self.audio_norms[i](tokens), given.audio[i])
+            tokens = self._through_time(tokens, i, rows, given)
+            tokens = tokens + trunk.feed[i](tokens)
+            return _as_map(tokens, h, w)
+
+        x = trunk.enter(noisy.flatten(0, 1)) + bias
+        out: Tensor = self.leave(_run_trunk(trunk, x, temb, site))
+        return out.view_as(noisy)
+
+    def _through_time(self, tokens: Tensor, i: int, rows: int, given: Conditions) -> Tensor:
+        """Attention over frames at each cell, motion frames in front, then over the speeds."""
+        n, cells, c = tokens.shape
+        frames = n // rows
+        own = tokens.view(rows, frames, cells, c).transpose(1, 2).reshape(-1, frames, c)
+        past = given.motion[i].transpose(1, 2).reshape(rows * cells, -1, c)
+        whole: Tensor = self.time_norms[i](torch.cat([past, own], 1))
+        whole = whole + self.time_position[i][: whole.shape[1]]
+        attention = self.time_attention[i]
+        seen = attention.key_value(whole)  # type: ignore[operator]
+        own = own + attention(whole[:, past.shape[1] :], seen)
+        speed = given.speed[i].expand(rows * cells)
+        out: Tensor = own + self.speed_attention[i](self.speed_norms[i](own), speed)
+        return out.view(rows, cells, frames, c).transpose(1, 2).reshape(n, cells, c)
+
+
+def _widths(widths: tuple[int, int]) -> tuple[int, ...]:
+    a, b = widths
+    return (a, b, b, b, a)
+
+
+def _as_map(tokens: Tensor, height: int, width: int) -> Tensor:
+    """Tokens (n, cells, c) as a map (n, c, height, width)."""
+    return tokens.transpose(1, 2).reshape(len(tokens), -1, height, width)
+
+
+def _run_trunk(
+    trunk: Trunk, x: Tensor, temb: Tensor, site: Callable[[Tensor, int], Tensor]
+) -> Tensor:
+    """Down, middle and up again; ``site(x, i)`` runs the attention of site i."""
+    res = trunk.res
+    high = site(res[0](x, temb), 0)
+    low = site(res[1](trunk.down(high), temb), 1)
+    x = site(res[2](low, temb), 2)
+    x = site(res[3](torch.cat([x, low], 1), temb), 3)
+    x = trunk.up(upsample(x))
+    out: Tensor = site(res[4](torch.cat([x, high], 1), temb), 4)
+    return out

@@ -1,0 +1,24 @@
+"""The only public constructor of the model."""
+
+from pathlib import Path
+
+import torch
+
+from realtime_model.checkpoint import DEFAULT_PRESET, load_network
+from realtime_model.generator import Generator
+
+
+def build_model(preset: Path | None = None, *, threads: int | None = None) -> Generator:
+    """Load a preset and return the model, ready to open streams.
+
+    Args:
+        preset: path of a preset's YAML; None takes the embedded default.
+        threads: CPU threads of the network; None takes one, since more of them wait for each other
+            as soon as the cores have other work, as they do in a live call.
+
+    Raises:
+        CheckpointError: the weights are missing, altered or foreign.
+        ConfigError: the preset is not usable.
+    """
+    torch.set_num_threads(threads or 1)
+    return Generator(load_network(preset or DEFAULT_PRESET))

@@ -1,0 +1,234 @@
+"""Read this first: sound and state go in, frames come out, as one visible loop.
+
+    tokens   = audio encoder(window)                      # one token per frame, causal
+    motion   = ReferenceNet(last frames)                  # what just happened
+    latent   = noise
+    for level in levels:                                  # two steps
+        latent = step_down(latent, backbone(latent | tokens, motion, portrait))
+    frames   = decoder(latent, portrait)                  # the portrait's own pixels, moved
+
+Everything of the portrait was computed when the stream was opened (`prepare`).
+"""
+
+from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from itertools import pairwise
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from realtime_model.autoencoder import Pyramid
+from realtime_model.contract import AudioWindow, RgbImage, StreamOptions, VideoChunk
+from realtime_model.denoiser import Conditions, ReferenceCache
+from realtime_model.errors import ShapeError, StreamError
+from realtime_model.face import FaceLandmarker
+from realtime_model.facemap import draw_face_map
+from realtime_model.features import neighbours
+from realtime_model.geometry import WindowGeometry
+from realtime_model.layers import KeyValue
+from realtime_model.network import EmoNetwork
+from realtime_model.portrait import FramedPortrait, frame_portrait
+from realtime_model.schedule import levels, step_down
+from realtime_model.state import Avatar, StreamState, frame_noise
+
+
+class Generator:
+    """The avatar model: implements `realtime_model.contract.AvatarModel`.
+
+    Two interleaved streams give the same frames as each alone: all a stream owns is its
+    `StreamState`.
+    """
+
+    def __init__(self, network: EmoNetwork, *, device: torch.device | None = None) -> None:
+        self.network = network.eval()
+        self.config = network.config
+        self._device = device or torch.device("cpu")
+        self._landmarker = FaceLandmarker()
+        self._streams: dict[str, StreamState] = {}
+        self.timed: Stopwatch = Stopwatch()
+
+    @property
+    def geometry(self) -> WindowGeometry:
+        return self.config.geometry
+
+    def open(self, stream_id: str, portrait: RgbImage, options: StreamOptions) -> RgbImage:
+        if stream_id in self._streams:
+            raise StreamError(f"stream {stream_id} is open already")
+        avatar = self.prepare(frame_portrait(portrait, self._landmarker))
+        self._streams[stream_id] = StreamState(
+            avatar=avatar,
+            motion_frames=self._still(self.config.denoiser.motion_frames),
+            seed=options.seed,
+            steps=options.steps or self.config.sampler.steps,
+            speed_deg=None if options.motion >= 1 else 2.0 * options.motion,
+        )
+        resting: RgbImage = self._decode(self.network.join(self._still(1)), avatar.pyramid)[0]
+        return resting
+
+    def close(self, stream_id: str) -> None:
+        self._streams.pop(stream_id, None)
+
+    @torch.inference_mode()
+    def prepare(self, portrait: FramedPortrait) -> Avatar:
+        """Compute once what a portrait needs: pyramid, reference keys, look."""
+        network = self.network
+        pixels = torch.from_numpy(portrait.image.copy()).to(self._device).permute(2, 0, 1)[None]
+        picture = pixels.float() / 127.5 - 1
+        drawn = draw_face_map(portrait.landmarks, portrait.image.shape[0])
+        face_map = torch.from_numpy(drawn)[None]
+        pyramid = network.codec.reference(picture, face_map)
+        at64 = F.avg_pool2d(face_map, 2)
+        look = network.reference.look(F.avg_pool2d(picture, 4), at64)
+        bank = network.reference(self._still(1), torch.zeros(1), look)
+        locator = network.backbone.locator(at64)
+        cache = ReferenceCache(network.backbone.reference_keys(bank), locator)
+        return Avatar(pyramid, cache, look)
+
+    @torch.inference_mode()
+    def render(self, windows: Mapping[str, AudioWindow]) -> dict[str, VideoChunk]:
+        """Render one window each of several streams in one pass; see the module's docstring."""
+        ids = list(windows)
+        states = [self._state(i) for i in ids]
+        chunks = [windows[i].chunk_index for i in ids]
+        with self.timed("features"):
+            tokens = self._tokens([windows[i] for i in ids])
+        with self.timed("denoise"):
+            latents = self.denoise(states, tokens, chunks)
+        frames = self.geometry.hop_frames
+        with self.timed("decode"):
+            restored = self.network.join(latents.flatten(0, 1))
+            pyramid = _stack_pyramids([s.avatar.pyramid for s in states]).expand(len(restored))
+            pictures = self._decode(restored, pyramid)
+        for i, state, latent, chunk in zip(ids, states, latents, chunks, strict=True):
+            self._streams[i] = state.advanced(latent, chunk)
+        return {
+            i: VideoChunk(pictures[k * frames : (k + 1) * frames], chunk)
+            for k, (i, chunk) in enumerate(zip(ids, chunks, strict=True))
+        }
+
+    def denoise(
+        self, states: Sequence[StreamState], tokens: Tensor, chunks: Sequence[int]
+    ) -> Tensor:
+        """Sample the latents of one chunk per stream, normalised, (b, f, c, 8, 8)."""
+        frames = self.geometry.hop_frames
+        network, sampler = self.network, self.config.sampler
+        past = torch.stack([s.motion_frames for s in states])
+        noise = torch.stack(
+            [
+                frame_noise(s.seed, c * frames, frames, tuple(past.shape[2:]))
+                for s, c in zip(states, chunks, strict=True)
+            ]
+        )
+        look = torch.cat([s.avatar.look for s in states])
+        rows, kept = past.shape[:2]
+        level = torch.full((rows * kept,), sampler.motion_noise)
+        bank = network.reference(past.flatten(0, 1), level, look.repeat_interleave(kept, 0))
+        speed = torch.tensor([[s.speed_deg or 0.0] * frames for s in states])
+        known = torch.tensor([s.speed_deg is not None for s in states])
+        given = network.backbone.conditions(tokens, bank, speed, known)
+        reference = _stack_references([s.avatar.cache for s in states])
+        steps = {s.steps for s in states}
+        if len(steps) == 1:
+            return self._sample(noise, steps.pop(), reference, given)
+        # Streams on different rungs of the quality ladder are sampled row by row.
+        return torch.cat(
+            [
+                self._sample(
+                    noise[i : i + 1], s.steps, s.avatar.cache, _row(given, i, rows, frames)
+                )
+                for i, s in enumerate(states)
+            ]
+        )
+
+    def _sample(
+        self, latent: Tensor, steps: int, reference: ReferenceCache, given: Conditions
+    ) -> Tensor:
+        ladder = levels(steps, self.config.sampler.second_level)
+        for high, low in pairwise(ladder):
+            now = torch.full((len(latent),), high)
+            v = self.network.backbone(latent, now, reference, given)
+            latent = step_down(latent, v, now, torch.full_like(now, low))
+        return latent
+
+    def _tokens(self, windows: Sequence[AudioWindow]) -> Tensor:
+        """Audio tokens around each frame of the hop, (b, f, 2m + 1, d)."""
+        geometry, margin = self.geometry, self.config.audio.margin_frames
+        for window in windows:
+            if window.samples.shape != (geometry.window_samples,):
+                raise ShapeError(
+                    f"a window has {window.samples.shape} samples, not ({geometry.window_samples},)"
+                )
+        samples = torch.from_numpy(np.stack([w.samples for w in windows]))
+        tokens = self.network.audio(samples)
+        first = geometry.past_frames - margin
+        return neighbours(tokens[:, first : first + geometry.hop_frames + 2 * margin], margin)
+
+    @torch.inference_mode()
+    def _decode(self, latents: Tensor, pyramid: Pyramid) -> RgbImage:
+        """Frames uint8 (n, h, w, 3) of codec latents (n, c, 8, 8)."""
+        image = self.network.codec.decoder(latents, pyramid).image
+        pixels = (image + 1).mul_(127.5).round_().clamp_(0, 255).to(torch.uint8)
+        frames: RgbImage = pixels.permute(0, 2, 3, 1).contiguous().cpu().numpy()
+        return frames
+
+    def _still(self, frames: int) -> Tensor:
+        """Latents of the portrait itself, as diffused: nothing moved."""
+        side = self.config.codec.latent_side
+        return torch.zeros(frames, self.config.denoiser.channels, side, side)
+
+    def _state(self, stream_id: str) -> StreamState:
+        try:
+            return self._streams[stream_id]
+        except KeyError:
+            raise StreamError(f"stream {stream_id} is not open") from None
+
+
+class Stopwatch:
+    """Times the stages of a render when somebody listens; costs nothing otherwise."""
+
+    def __init__(self) -> None:
+        self.listener: StageListener | None = None
+
+    def __call__(self, stage: str) -> AbstractContextManager[object]:
+        return nullcontext() if self.listener is None else self.listener(stage)
+
+
+class StageListener:
+    """Called with a stage's name; returns the context that surrounds it."""
+
+    def __call__(self, stage: str) -> AbstractContextManager[object]:
+        raise NotImplementedError
+
+
+def _stack_pyramids(parts: Sequence[Pyramid]) -> Pyramid:
+    if len(parts) == 1:
+        return parts[0]
+    names = ("portrait", "f64", "f32", "f16", "f8", "window")
+    return Pyramid(*(torch.cat([getattr(p, n) for p in parts]) for n in names))
+
+
+def _stack_references(parts: Sequence[ReferenceCache]) -> ReferenceCache:
+    if len(parts) == 1:
+        return parts[0]
+    keys = tuple(
+        KeyValue(torch.cat([k.key for k in site]), torch.cat([k.value for k in site]))
+        for site in zip(*(p.keys for p in parts), strict=True)
+    )
+    return ReferenceCache(keys, torch.cat([p.bias for p in parts]))
+
+
+def _row(given: Conditions, i: int, rows: int, frames: int) -> Conditions:
+    """The conditions of one stream of a batch."""
+
+    def cut(kv: KeyValue) -> KeyValue:
+        each = len(kv.key) // rows
+        return KeyValue(kv.key[i * each : (i + 1) * each], kv.value[i * each : (i + 1) * each])
+
+    return Conditions(
+        audio=tuple(map(cut, given.audio)),
+        audio_bias=given.audio_bias[i * frames : (i + 1) * frames],
+        motion=tuple(m[i : i + 1] for m in given.motion),
+        speed=tuple(map(cut, given.speed)),
+    )

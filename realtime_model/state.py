@@ -1,0 +1,72 @@
+"""What the model keeps of one stream between two chunks."""
+
+import math
+from dataclasses import dataclass, replace
+
+import torch
+from torch import Tensor
+
+from realtime_model.autoencoder import Pyramid
+from realtime_model.denoiser import ReferenceCache
+
+
+@dataclass(frozen=True, slots=True)
+class Avatar:
+    """A portrait, prepared once; shared by all streams that show it.
+
+    Attributes:
+        pyramid: what the decoder needs.
+        cache: what the backbone needs.
+        look: what the portrait adds inside ReferenceNet, (1, width, 8, 8).
+    """
+
+    pyramid: Pyramid
+    cache: ReferenceCache
+    look: Tensor
+
+
+@dataclass(frozen=True, slots=True)
+class StreamState:
+    """One stream: who it shows, its last frames, its noise.
+
+    Attributes:
+        avatar: the portrait.
+        motion_frames: last rendered latents, normalised, (n, c, 8, 8); zeros, the portrait itself,
+            at first.
+        seed: noise is drawn per absolute frame from it, so chunking cannot change it.
+        steps: denoising steps.
+        speed_deg: wished head speed in degrees a frame, or None to leave it to the model.
+        next_chunk: index the next window should have.
+    """
+
+    avatar: Avatar
+    motion_frames: Tensor
+    seed: int
+    steps: int
+    speed_deg: float | None = None
+    next_chunk: int = 0
+
+    def advanced(self, latents: Tensor, chunk_index: int) -> "StreamState":
+        """The state after a chunk of latents (f, c, 8, 8)."""
+        kept = torch.cat([self.motion_frames, latents])[-len(self.motion_frames) :]
+        return replace(self, motion_frames=kept, next_chunk=chunk_index + 1)
+
+    def restarted(self) -> "StreamState":
+        """The state before the first chunk."""
+        return replace(self, motion_frames=torch.zeros_like(self.motion_frames), next_chunk=0)
+
+
+def frame_noise(seed: int, first_frame: int, frames: int, shape: tuple[int, ...]) -> Tensor:
+    """Noise of absolute frames, (frames, *shape): part fixed for the stream, part fresh.
+
+    The shared part keeps neighbouring frames from flickering; together they are standard normal.
+    """
+    shared = torch.randn(shape, generator=_generator(seed, -1))
+    fresh = [torch.randn(shape, generator=_generator(seed, first_frame + i)) for i in range(frames)]
+    return math.sqrt(0.9) * shared + math.sqrt(0.1) * torch.stack(fresh)
+
+
+def _generator(seed: int, frame: int) -> torch.Generator:
+    # Two odd constants spread (seed, frame) over 63 bits; each pair gets a sequence of its own.
+    mixed = (seed * 0x9E3779B97F4A7C15 + (frame + 1) * 0xC2B2AE3D27D4EB4F) & (2**63 - 1)
+    return torch.Generator().manual_seed(mixed)

@@ -1,0 +1,194 @@
+"""What teacher and student share: the networks, what is done to their inputs, and the judgement.
+
+Whether a training worked is asked of whole clips, rolled out as serving does it.
+"""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from realtime_model.denoiser import Conditions, ReferenceCache
+from realtime_model.features import PAST_FRAMES, neighbours
+from realtime_model.network import EmoNetwork
+from realtime_model.schedule import add_noise, levels, step_down
+from realtime_model.training.hearing import HeardClip
+from realtime_model.training.latents import Played
+from realtime_model.training.lips import LipReader
+from realtime_model.training.windows import DiffusionData, mel_span
+
+
+@dataclass(frozen=True, slots=True)
+class DiffusionRecipe:
+    """Constants of both trainings.
+
+    Attributes:
+        steps: optimiser steps of the teacher.
+        distill_steps: those of the student.
+        batch: windows a step.
+        lr: peak learning rate of the teacher.
+        distill_lr: that of the student.
+        mouth_weight: how much more the cells of the mouth count.
+        reader_weight: how much a wrong mouth opening counts.
+        drop_audio: share of rows that hear nothing, so that guidance can compare.
+        drop_motion: share of rows without motion frames.
+        drop_speed: share of rows that are not told the speed of the head.
+        guidance: strength of audio guidance fused into the student.
+    """
+
+    steps: int = 6000
+    distill_steps: int = 1500
+    batch: int = 14
+    lr: float = 1.2e-3
+    distill_lr: float = 4e-4
+    mouth_weight: float = 8.0
+    reader_weight: float = 0.5
+    drop_audio: float = 0.1
+    drop_motion: float = 0.12
+    drop_speed: float = 0.5
+    guidance: float = 1.5
+    seed: int = 0
+
+
+class Denoising(nn.Module):
+    """What is optimised: ReferenceNet, backbone and, slowly, the audio encoder."""
+
+    def __init__(self, network: EmoNetwork) -> None:
+        super().__init__()
+        self.audio = network.audio
+        self.reference = network.reference
+        self.backbone = network.backbone
+
+    def tokens(self, mel: Tensor, margin: int, frames: int) -> Tensor:
+        """Audio tokens around each frame, (b, f, 2m + 1, d), of the log-mels of a window."""
+        out = self.audio.from_mel(mel)[:, PAST_FRAMES : PAST_FRAMES + frames + 2 * margin]
+        return neighbours(out, margin)
+
+    def cache(self, data: DiffusionData, who: Tensor) -> tuple[ReferenceCache, Tensor]:
+        """Reference keys of each row's portrait, and what it adds in ReferenceNet."""
+        face_map = data.face_map[who]
+        look = self.reference.look(data.picture[who], face_map)
+        still = torch.zeros(len(who), data.config.denoiser.channels, *look.shape[2:])
+        bank = self.reference(still, torch.zeros(len(who)), look)
+        keys = self.backbone.reference_keys(bank)
+        return ReferenceCache(keys, self.backbone.locator(face_map)), look
+
+    def given(
+        self,
+        past: Tensor,
+        noise: Tensor,
+        look: Tensor,
+        tokens: Tensor,
+        speed: Tensor,
+        known: Tensor,
+    ) -> Conditions:
+        """Conditions of a batch whose motion frames are at noise level ``noise`` (b,).
+
+        No gradient goes through the features of motion frames: ReferenceNet learns from the
+        portrait, and a step costs a third less.
+        """
+        kept = past.shape[1]
+        with torch.no_grad():
+            bank = self.reference(
+                past.flatten(0, 1), noise.repeat_interleave(kept), look.repeat_interleave(kept, 0)
+            )
+        return self.backbone.conditions(tokens, bank, speed, known)
+
+
+def corrupted(
+    past: Tensor, first: Tensor, drop: float, rng: torch.Generator
+) -> tuple[Tensor, Tensor]:
+    """Motion frames as serving will see them, noisy, off in gain, or none; and their levels."""
+    rows = len(past)
+    level = torch.rand(rows, generator=rng) * 0.25
+    gone = (torch.rand(rows, generator=rng) < drop) | first
+    gain = 1 + 0.06 * torch.randn(rows, 1, 1, 1, 1, generator=rng)
+    noise = torch.randn(past.shape, generator=rng)
+    past = torch.where(gone[:, None, None, None, None], torch.zeros_like(past), past * gain)
+    return add_noise(past, noise, level), level
+
+
+def deafened(tokens: Tensor, empty: Tensor, gone: Tensor) -> Tensor:
+    """Tokens (b, f, 2m + 1, d), those of rows ``gone`` (b,) replaced by the learned no sound."""
+    return torch.where(gone[:, None, None, None], empty, tokens)
+
+
+def correlated_noise(shape: torch.Size, dice: torch.Generator) -> Tensor:
+    """Noise as the generator draws it: most of it shared by the frames of a row."""
+    shared = torch.randn(shape[0], 1, *shape[2:], generator=dice)
+    return math.sqrt(0.9) * shared + math.sqrt(0.1) * torch.randn(shape, generator=dice)
+
+
+@torch.inference_mode()
+def roll_out(
+    model: Denoising,
+    data: DiffusionData,
+    played: Played,
+    heard: HeardClip,
+    steps: int,
+    *,
+    seed: int = 0,
+) -> Tensor:
+    """Latents (t, c, 8, 8) of a whole clip, from the model's own motion frames, as in serving."""
+    config = data.config
+    margin, hop = config.audio.margin_frames, config.geometry.hop_frames
+    cache, look = model.cache(data, torch.tensor([played.face]))
+    side, channels = config.codec.latent_side, config.denoiser.channels
+    past = torch.zeros(1, config.denoiser.motion_frames, channels, side, side)
+    haze = torch.full((1,), config.sampler.motion_noise)
+    speed, known = torch.zeros(1, hop), torch.zeros(1, dtype=torch.bool)
+    ladder = levels(steps, config.sampler.second_level)
+    dice = torch.Generator().manual_seed(seed)
+    shared = torch.randn(1, 1, *past.shape[2:], generator=dice)
+    out = []
+    for start in range(0, len(played.opening) - hop + 1, hop):
+        mel = torch.from_numpy(mel_span(heard.mels[0], start, margin, hop))[None]
+        tokens = model.tokens(mel, margin, hop)
+        given = model.given(past, haze, look, tokens, speed, known)
+        fresh = torch.randn(1, hop, *past.shape[2:], generator=dice)
+        z = math.sqrt(0.9) * shared + math.sqrt(0.1) * fresh
+        for high, low in pairwise(ladder):
+            now = torch.full((1,), high)
+            z = step_down(z, model.backbone(z, now, cache, given), now, torch.full((1,), low))
+        past = torch.cat([past, z], 1)[:, -past.shape[1] :]
+        out.append(z[0])
+    return torch.cat(out)
+
+
+def score(
+    model: Denoising, reader: LipReader, data: DiffusionData, clips: Sequence[Played], steps: int
+) -> dict[str, float]:
+    """Correlation of the mouth in rolled-out latents with the truth, and with another clip's."""
+    model.eval()
+    own, other, spread = [], [], []
+    for number, played in enumerate(clips):
+        z = roll_out(model, data, played, data.heard[played.clip], steps)
+        portrait = data.mouth[played.face][None].expand(len(z), -1, -1, -1)
+        with torch.inference_mode():
+            read = reader(z, portrait).numpy()
+        own.append(_correlation(read, played.opening))
+        other.append(_correlation(read, clips[(number + 1) % len(clips)].opening))
+        spread.append(read.std() / (100 * played.opening.std() + 1e-6))
+    model.train()
+    return {
+        f"lips{steps}": _mean(own),
+        f"shuffled{steps}": _mean(other),
+        f"spread{steps}": float(np.median(spread)),
+    }
+
+
+def _correlation(a: NDArray[np.float32], b: NDArray[np.float32]) -> float:
+    n = min(len(a), len(b))
+    a, b = a[:n], b[:n]
+    return math.nan if a.std() < 1e-6 or b.std() < 1e-6 else float(np.corrcoef(a, b)[0, 1])
+
+
+def _mean(values: Sequence[float]) -> float:
+    """Mean of the numbers among the values: a clip without motion has no correlation."""
+    known = [v for v in values if not math.isnan(v)]
+    return float(np.mean(known)) if known else math.nan

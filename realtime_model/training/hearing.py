@@ -1,0 +1,199 @@
+"""Teaching the audio encoder before any picture is made: from sound alone, predict the mouth.
+
+If the features cannot say how far the mouth is open on a voice they never heard, no diffusion above
+them can.
+"""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from numpy.typing import NDArray
+from rich.console import Console
+from torch import Tensor, nn
+
+from realtime_model.config import AudioConfig
+from realtime_model.features import AudioEncoder, neighbours
+from realtime_model.training.loop import Loop, Step
+from realtime_model.training.rendering import Clip
+from realtime_model.training.rig import arkit_labels
+from realtime_model.training.speech.augment import AugmentOdds, augmented
+
+MOUTH_SHAPES = tuple(
+    i
+    for i, name in enumerate(arkit_labels())
+    if name.startswith(("jaw", "mouth", "tongue", "cheekPuff"))
+)
+JAW = arkit_labels().index("jawOpen")
+_SPAN = 60  # frames a training row
+_SCALE = 0.12  # typical deviation of a shape, so that the loss is about one
+
+
+@dataclass(frozen=True, slots=True)
+class HearingRecipe:
+    """Constants of the training."""
+
+    steps: int = 4000
+    batch: int = 24
+    lr: float = 2e-3
+    variants: int = 3
+    seed: int = 0
+
+
+class Listener(nn.Module):
+    """Audio encoder with a small head that reads the mouth's shapes off its tokens."""
+
+    def __init__(self, config: AudioConfig) -> None:
+        super().__init__()
+        self.margin = config.margin_frames
+        self.encoder = AudioEncoder(config)
+        self.head = nn.Sequential(
+            nn.Linear(config.token_dim * (2 * config.margin_frames + 1), 128),
+            nn.GELU(),
+            nn.Linear(128, len(MOUTH_SHAPES)),
+        )
+
+    def forward(self, mel: Tensor) -> Tensor:
+        """Shapes (b, frames - 2m, shapes) of log-mels (b, 4 * frames, mels)."""
+        out: Tensor = self.head(neighbours(self.encoder.from_mel(mel), self.margin).flatten(2))
+        return out
+
+
+@dataclass(frozen=True, slots=True)
+class HeardClip:
+    """One utterance as the encoder hears it.
+
+    Attributes:
+        name: of the clip.
+        mels: log-mels as recorded, then as mishandled, (4 * t, mels) each.
+        mouth: activations, (t, shapes).
+    """
+
+    name: str
+    mels: tuple[NDArray[np.float16], ...]
+    mouth: NDArray[np.float32]
+
+
+def hear(
+    clips: Sequence[Clip], config: AudioConfig, *, variants: int, seed: int
+) -> list[HeardClip]:
+    """Compute the log-mels of all clips, the first clean, the others after random mishaps."""
+    mel = AudioEncoder(config).mel
+    rng = np.random.default_rng(seed)
+    heard = []
+    for clip in clips:
+        frames = len(clip.mouth)
+        samples = np.zeros(frames * 640, np.float32)
+        samples[: min(len(clip.audio), len(samples))] = clip.audio[: len(samples)] / 32768.0
+        takes = [samples]
+        for _ in range(variants):
+            other = clips[int(rng.integers(len(clips)))].audio.astype(np.float32) / 32768.0
+            takes.append(augmented(samples, rng, others=[other], odds=AugmentOdds()))
+        with torch.inference_mode():
+            mels = tuple(
+                mel(torch.from_numpy(t)[None])[0].numpy().astype(np.float16) for t in takes
+            )
+        heard.append(HeardClip(clip.name, mels, clip.mouth[:, list(MOUTH_SHAPES)]))
+    return heard
+
+
+def hear_once(
+    clips: Sequence[Clip], config: AudioConfig, cache: Path, *, variants: int, seed: int
+) -> list[HeardClip]:
+    """`hear`, kept in a file: it takes minutes, and every training that resumes needs it again."""
+    lengths = np.array([len(c.mouth) for c in clips])
+    names = [c.name for c in clips]
+    asked = json.dumps([names, lengths.tolist(), config.mels, variants, seed])
+    if cache.is_file():
+        with np.load(cache) as file:
+            if str(file["asked"]) == asked:
+                mels = np.split(file["mels"], 4 * lengths.cumsum()[:-1], 1)
+                mouths = np.split(file["mouths"], lengths.cumsum()[:-1])
+                return [
+                    HeardClip(name, tuple(takes), mouth)
+                    for name, takes, mouth in zip(names, mels, mouths, strict=True)
+                ]
+    with Console(stderr=True).status(f"listening to {len(clips)} clips"):
+        heard = hear(clips, config, variants=variants, seed=seed)
+    cache.parent.mkdir(parents=True, exist_ok=True)
+    part = cache.with_suffix(".part")
+    with part.open("wb") as target:
+        np.savez(
+            target,
+            asked=asked,
+            mels=np.concatenate([np.stack(c.mels) for c in heard], 1),
+            mouths=np.concatenate([c.mouth for c in heard]),
+        )
+    part.replace(cache)
+    return heard
+
+
+def train_listener(
+    listener: Listener,
+    train: Sequence[HeardClip],
+    heldout: Sequence[HeardClip],
+    recipe: HearingRecipe,
+    out: Path,
+) -> None:
+    """Train to the end of the recipe, resuming from ``out``."""
+    rng = np.random.default_rng(recipe.seed)
+    margin = listener.margin
+    shares = np.array([len(c.mouth) for c in train], np.float64)
+    shares /= shares.sum()
+
+    def step(_: int) -> Step:
+        mels, mouths = [], []
+        for number in rng.choice(len(train), recipe.batch, p=shares):
+            clip = train[number]
+            mel = clip.mels[rng.integers(len(clip.mels))].astype(np.float32)
+            start = int(rng.integers(-20, max(1, len(clip.mouth) - 30)))
+            mels.append(_span(mel, 4 * start, 4 * _SPAN) + rng.normal(0, 0.15))
+            mouths.append(_span(clip.mouth, start, _SPAN, quiet=0.0))
+        guess = listener(torch.from_numpy(np.stack(mels)).float())
+        truth = torch.from_numpy(np.stack(mouths))[:, margin:-margin]
+        skip = 10  # the first frames of a row lack their past
+        error = (guess[:, skip:] - truth[:, skip:]) / _SCALE
+        return Step(
+            F.smooth_l1_loss(error, torch.zeros_like(error)), {"rms": error.pow(2).mean().sqrt()}
+        )
+
+    loop = Loop(listener, out, steps=recipe.steps, lr=recipe.lr, name="listener")
+    loop.run(step, check=lambda _: score(listener, heldout), check_every=500)
+
+
+@torch.inference_mode()
+def score(listener: Listener, clips: Sequence[HeardClip]) -> dict[str, float]:
+    """Correlation of the predicted jaw opening with the curves, and with those of another clip."""
+    listener.eval()
+    jaw, margin = MOUTH_SHAPES.index(JAW), listener.margin
+    own, other = [], []
+    truths = [c.mouth[margin:-margin, jaw] for c in clips]
+    for number, clip in enumerate(clips):
+        guess = listener(torch.from_numpy(clip.mels[0].astype(np.float32))[None])[0, :, jaw].numpy()
+        own.append(_correlation(guess, truths[number]))
+        other.append(_correlation(guess, truths[(number + 1) % len(truths)]))
+    listener.train()
+    return {"jaw": float(np.nanmean(own)), "jaw_shuffled": float(np.nanmean(other))}
+
+
+def _correlation(a: NDArray[np.float32], b: NDArray[np.float32]) -> float:
+    n = min(len(a), len(b))
+    a, b = a[:n], b[:n]
+    if a.std() < 1e-6 or b.std() < 1e-6:
+        return float("nan")
+    return float(np.corrcoef(a, b)[0, 1])
+
+
+def _span(
+    x: NDArray[np.float32], start: int, length: int, quiet: float = -1.63
+) -> NDArray[np.float32]:
+    """Rows start..start+length of x; where there are none, ``quiet``, the log-mel of silence."""
+    out = np.full((length, *x.shape[1:]), quiet, np.float32)
+    low, high = max(0, start), min(len(x), start + length)
+    if high > low:
+        out[low - start : high - start] = x[low:high]
+    return out

@@ -1,0 +1,151 @@
+"""Played clips as latents: each utterance is acted by portraits of the corpus and encoded once."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import cv2
+import numpy as np
+import torch
+import torch.nn.functional as F
+from numpy.typing import NDArray
+
+from realtime_model.autoencoder import latent_of
+from realtime_model.errors import TrainingError
+from realtime_model.facemap import draw_face_map
+from realtime_model.portrait import FramedPortrait
+from realtime_model.training.codec_set import displacement
+from realtime_model.training.motion import loudness_of, perform
+from realtime_model.training.rendering import Clip, Sitter
+from realtime_model.training.rig import PhotoRig, arkit_labels
+
+_ACTING_PX = 128  # the encoder looks at frames of this size
+
+
+@dataclass(frozen=True, slots=True)
+class Face:
+    """What the denoiser needs of a portrait, float32 tensors with one row."""
+
+    name: str
+    picture: torch.Tensor
+    face_map: torch.Tensor
+
+
+@dataclass(frozen=True, slots=True)
+class Played:
+    """One clip acted by one portrait.
+
+    Attributes:
+        clip: name of the utterance.
+        face: number of the portrait.
+        latent: displacement of the cells, float16 (t, 2, 8, 8).
+        opening: gap between the lips over the face width, float32 (t,).
+        speed_deg: angular speed of the head, float32 (t,).
+    """
+
+    clip: str
+    face: int
+    latent: NDArray[np.float16]
+    opening: NDArray[np.float32]
+    speed_deg: NDArray[np.float32]
+
+
+def idle_clips(count: int, seed: int) -> list[Clip]:
+    """Silence and faint noise with a closed mouth: how a listener looks."""
+    rng = np.random.default_rng(seed)
+    clips = []
+    for number in range(count):
+        frames = int(rng.integers(90, 220))
+        hush = rng.choice([0.0, rng.uniform(0.5, 40)])
+        audio = (rng.normal(0, 1, frames * 640) * hush).astype(np.int16)
+        mouth = np.zeros((frames, len(arkit_labels())), np.float32)
+        clips.append(Clip(f"idle-{number:03d}", "train", "", audio, mouth))
+    return clips
+
+
+def prepare_faces(sitters: Sequence[Sitter]) -> list[Face]:
+    """Look at the portraits as ReferenceNet does."""
+    faces = []
+    for sitter in sitters:
+        small = cv2.resize(sitter.portrait.image, (64, 64), interpolation=cv2.INTER_AREA)
+        picture = torch.from_numpy(small).permute(2, 0, 1)[None].float() / 127.5 - 1
+        drawn = torch.from_numpy(draw_face_map(sitter.portrait.landmarks, 256))[None]
+        faces.append(Face(sitter.name, picture, F.avg_pool2d(drawn, 2)))
+    return faces
+
+
+def play(sitter: Sitter, number: int, clip: Clip, seed: int, side: int = 8) -> Played:
+    """Act one clip; the latents follow from the rig's motion alone, no picture is drawn."""
+    framed = sitter.portrait
+    size, scale = (_ACTING_PX, _ACTING_PX), _ACTING_PX / framed.image.shape[0]
+    small = np.asarray(cv2.resize(framed.image, size, interpolation=cv2.INTER_AREA), np.uint8)
+    rig = PhotoRig(FramedPortrait(small, framed.landmarks * scale, framed.box))
+    acted = perform(clip.mouth, loudness_of(clip.audio, len(clip.mouth)), seed)
+    latents, openings = [], []
+    for frame in range(len(acted)):
+        pose = acted.pose(frame)
+        moved = torch.from_numpy(displacement(rig.source_of(pose), 64).astype(np.float32))
+        latents.append(latent_of(moved[None], side))
+        openings.append(rig.opening_of(pose))
+    return Played(
+        clip.name,
+        number,
+        torch.cat(latents).numpy().astype(np.float16),
+        np.array(openings, np.float32),
+        acted.speed_deg,
+    )
+
+
+def play_all(
+    sitters: Sequence[Sitter],
+    clips: Sequence[Clip],
+    out: Path,
+    *,
+    each: int,
+    seed: int,
+) -> Iterator[int]:
+    """Act every clip by ``each`` portraits, one file per pair in ``out``; existing ones stay.
+
+    Raises:
+        TrainingError: other portraits acted there before.
+    """
+    out.mkdir(parents=True, exist_ok=True)
+    _keep_faces(prepare_faces(sitters), out / "faces.pt")
+    rng = np.random.default_rng(seed)
+    for done, (clip, take) in enumerate((c, t) for t in range(each) for c in clips):
+        number = int(rng.integers(len(sitters)))
+        path = out / f"{clip.name}.{take}.npz"
+        if not path.is_file():
+            made = play(sitters[number], number, clip, seed + done)
+            part = path.with_suffix(".part")
+            with part.open("wb") as file:
+                np.savez(
+                    file,
+                    face=number,
+                    latent=made.latent,
+                    opening=made.opening,
+                    speed=made.speed_deg,
+                )
+            part.replace(path)
+        yield done + 1
+
+
+def _keep_faces(faces: Sequence[Face], path: Path) -> None:
+    """Write the portraits beside what they act; clips name them by number."""
+    names = [f.name for f in faces]
+    if path.is_file() and torch.load(path, weights_only=True)["names"] != names:
+        raise TrainingError(f"other portraits acted in {path.parent}: remove it and run again")
+    tensors = {k: torch.cat([getattr(f, k) for f in faces]) for k in ("picture", "face_map")}
+    torch.save({"names": names, **tensors}, path)
+
+
+def load_played(folder: Path) -> list[Played]:
+    """Read all pairs of a folder."""
+    played = []
+    for path in sorted(folder.glob("*.npz")):
+        with np.load(path) as file:
+            name = path.stem.rsplit(".", 1)[0]
+            played.append(
+                Played(name, int(file["face"]), file["latent"], file["opening"], file["speed"])
+            )
+    return played

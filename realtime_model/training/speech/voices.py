@@ -1,0 +1,135 @@
+"""What a speech engine promises, and what it returns."""
+
+from dataclasses import dataclass
+from math import gcd
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.signal import resample_poly
+
+from realtime_model.training.speech.phones import SILENCE, Phone, merged_silence, shifted
+
+SAMPLE_RATE_HZ = 16_000
+
+_HEARD_STEP_S = 0.01
+_EDGE_S = 0.04
+_HUSH = 1e-9
+
+Samples = NDArray[np.float32]
+
+
+@dataclass(frozen=True, slots=True)
+class Recording:
+    """Speech and what is said when.
+
+    Attributes:
+        samples: float32 in [-1, 1], mono, 16 kHz.
+        phones: without gaps from 0 to the end; empty when nobody knows the timing.
+    """
+
+    samples: Samples
+    phones: list[Phone]
+
+    @property
+    def duration_s(self) -> float:
+        return len(self.samples) / SAMPLE_RATE_HZ
+
+
+class Voice(Protocol):
+    """One speaker of one engine."""
+
+    def speak(self, text: str, speed: float) -> Recording:
+        """Say ``text``; ``speed`` 1 is the speaker's own pace, 2 twice as fast."""
+
+
+def resampled(samples: Samples, rate_hz: int) -> Samples:
+    """Bring samples at ``rate_hz`` to 16 kHz."""
+    if rate_hz == SAMPLE_RATE_HZ:
+        return samples
+    common = gcd(rate_hz, SAMPLE_RATE_HZ)
+    up, down = SAMPLE_RATE_HZ // common, rate_hz // common
+    return np.asarray(resample_poly(samples, up, down), np.float32)
+
+
+def recording(samples: Samples, rate_hz: int, phones: list[Phone]) -> Recording:
+    """Make a recording of which every moment belongs to one phone, silence included.
+
+    An engine may count a pause to the sound beside it; there the phone is cut to what is heard.
+    """
+    at_16k = resampled(samples, rate_hz)
+    end_s = len(at_16k) / SAMPLE_RATE_HZ
+    inside = [
+        Phone(phone.ipa, max(phone.start_s, 0.0), min(phone.end_s, end_s))
+        for phone in phones
+        if phone.start_s < end_s and phone.end_s > 0
+    ]
+    heard = _audible(at_16k)
+    full: list[Phone] = [Phone(SILENCE, 0.0, inside[0].start_s if inside else end_s)]
+    for i, phone in enumerate(inside):
+        before = i == 0 or inside[i - 1].ipa == SILENCE
+        after = i == len(inside) - 1 or inside[i + 1].ipa == SILENCE
+        full += _cut_to_sound(phone, heard, before=before, after=after)
+    full.append(Phone(SILENCE, full[-1].end_s, end_s))
+    return Recording(at_16k, merged_silence(full))
+
+
+def _audible(samples: Samples) -> NDArray[np.bool_]:
+    """Return for every 10 ms whether it is louder than 40 dB below the loudest."""
+    step = round(_HEARD_STEP_S * SAMPLE_RATE_HZ)
+    power = np.square(samples[: len(samples) // step * step].reshape(-1, step)).mean(axis=1)
+    heard: NDArray[np.bool_] = power > 1e-4 * power.max(initial=_HUSH)
+    return heard
+
+
+def _cut_to_sound(
+    phone: Phone, heard: NDArray[np.bool_], *, before: bool, after: bool
+) -> list[Phone]:
+    """Give the silent edges of a phone to the silence ``before`` or ``after`` it."""
+    if phone.ipa == SILENCE or not (before or after):
+        return [phone]
+    first = int(phone.start_s / _HEARD_STEP_S)
+    loud = np.flatnonzero(heard[first : int(phone.end_s / _HEARD_STEP_S)]) + first
+    if not len(loud):
+        return [phone]
+    # A stop is silent before its burst, so a phone keeps a little of the hush at its edges.
+    start_s, end_s = phone.start_s, phone.end_s
+    if before:
+        start_s = max(start_s, loud[0] * _HEARD_STEP_S - _EDGE_S)
+    if after:
+        end_s = min(end_s, (loud[-1] + 1) * _HEARD_STEP_S + _EDGE_S)
+    return [
+        Phone(SILENCE, phone.start_s, start_s),
+        Phone(phone.ipa, start_s, end_s),
+        Phone(SILENCE, end_s, phone.end_s),
+    ]
+
+
+def silence(duration_s: float) -> Recording:
+    """Return a pause."""
+    samples = np.zeros(round(duration_s * SAMPLE_RATE_HZ), np.float32)
+    return recording(samples, SAMPLE_RATE_HZ, [])
+
+
+def joined(parts: list[Recording]) -> Recording:
+    """Play one recording after the other; the whole has phones only if every part has."""
+    samples = np.concatenate([part.samples for part in parts])
+    if any(len(part.samples) and not part.phones for part in parts):
+        return Recording(samples, [])
+    phones: list[Phone] = []
+    start_s = 0.0
+    for part in parts:
+        phones += shifted(part.phones, start_s)
+        start_s += part.duration_s
+    return Recording(samples, merged_silence(phones))
+
+
+def levelled(samples: Samples, level_db: float = -23.0) -> Samples:
+    """Bring the speech in ``samples`` to one RMS level, pauses not counted; peaks below 0.95."""
+    frames = samples[: len(samples) // 320 * 320].reshape(-1, 320)
+    power = np.square(frames).mean(axis=1)
+    active = power[power > 1e-3 * power.max(initial=_HUSH)]
+    if not len(active):
+        return samples
+    gain = 10 ** (level_db / 20) / np.sqrt(active.mean())
+    return samples * np.float32(min(gain, 0.95 / np.abs(samples).max()))

@@ -1,0 +1,277 @@
+"""``python -m realtime_model.training.stages STAGE``: the stages of training, in order.
+
+Each stage reads what the one before left below ``runs``, goes on where it was stopped, and says
+which stage to run first when something is missing.
+"""
+
+from collections.abc import Iterator
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import torch
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from torch import Tensor
+
+from realtime_model.autoencoder import Codec
+from realtime_model.checkpoint import save_network
+from realtime_model.errors import ModelError, TrainingError
+from realtime_model.network import EmoNetwork
+from realtime_model.training.codec import CodecData, train_codec
+from realtime_model.training.denoising import Denoising
+from realtime_model.training.diffusion import train_reader, train_student, train_teacher
+from realtime_model.training.hearing import HeardClip, Listener, hear_once, train_listener
+from realtime_model.training.latents import idle_clips, load_played, play_all
+from realtime_model.training.lips import LipReader
+from realtime_model.training.recipe import TrainRecipe, load_recipe
+from realtime_model.training.rendering import (
+    Clip,
+    Sitter,
+    load_clips,
+    load_sitters,
+    render_codec_set,
+)
+from realtime_model.training.windows import DiffusionData
+
+SPLITS = ("heldout", "train")
+
+
+class Stage(StrEnum):
+    """What can be run, in the order of `ALL`."""
+
+    PORTRAITS = "portraits"
+    CORPUS = "corpus"
+    RENDER = "render"
+    LISTENER = "listener"
+    CODEC = "codec"
+    LATENTS = "latents"
+    TEACHER = "teacher"
+    STUDENT = "student"
+    ALL = "all"
+
+
+class Workshop:
+    """One recipe, and the folders through which its stages hand over their work.
+
+    Raises:
+        TrainingError: something is missing, unfinished or cannot be written; from every stage.
+    """
+
+    def __init__(self, recipe: TrainRecipe) -> None:
+        self.recipe = recipe
+        self.runs = Path(recipe.runs)
+
+    def run(self, stage: Stage) -> None:
+        """Run a stage, or all of them."""
+        steps = {
+            Stage.PORTRAITS: self.portraits,
+            Stage.CORPUS: self.corpus,
+            Stage.RENDER: self.render,
+            Stage.LISTENER: self.listener,
+            Stage.CODEC: self.codec,
+            Stage.LATENTS: self.latents,
+            Stage.TEACHER: self.teacher,
+            Stage.STUDENT: self.student,
+        }
+        try:
+            for step in steps.values() if stage is Stage.ALL else (steps[stage],):
+                step()
+        except OSError as exc:
+            where = f" ({exc.filename})" if exc.filename else ""
+            raise TrainingError(
+                f"{stage} stopped: {exc.strerror or exc}{where}. Nothing finished is lost: mend "
+                "that and run it again"
+            ) from exc
+
+    def portraits(self) -> None:
+        """Collect and draw the training portraits."""
+        from realtime_model.training.portraits.__main__ import run
+
+        run(out=self.runs / "portraits", packages=self.runs / "packages")
+
+    def corpus(self) -> None:
+        """Speak the corpus."""
+        from realtime_model.training.speech.__main__ import main as speak
+
+        speak(out=self.runs / "corpus" / "speech")
+
+    def render(self) -> None:
+        """Draw frames of all portraits with their exact displacement, for the codec."""
+        recipe = self.recipe.render
+        for split in SPLITS:
+            poses = recipe.poses if split == "train" else recipe.heldout_poses
+            sitters, clips, out = self._sitters(split), self._clips(split), self._rendered(split)
+            frames = render_codec_set(sitters, clips, out, poses_each=poses, seed=recipe.seed)
+            _follow(f"render {split}", frames, len(sitters) * poses)
+
+    def listener(self) -> None:
+        """Teach the audio encoder to predict the mouth."""
+        listener = Listener(self.recipe.model.audio)
+        heard = {split: self._heard(split) for split in SPLITS}
+        out = self.runs / "listener"
+        train_listener(listener, heard["train"], heard["heldout"], self.recipe.listener, out)
+
+    def codec(self) -> None:
+        """Train the codec: flow, then paint."""
+        for split in SPLITS:
+            if not (self._rendered(split) / "frames.npy").is_file():
+                raise _missing(self._rendered(split), Stage.RENDER)
+        train, heldout = (CodecData(self._rendered(split)) for split in ("train", "heldout"))
+        codec = Codec(self.recipe.model.codec)
+        train_codec(codec, train, heldout, self.recipe.codec, self.runs / "codec")
+
+    def latents(self) -> None:
+        """Let portraits act the clips, and keep how they moved."""
+        recipe = self.recipe.latents
+        for split in SPLITS:
+            sitters, clips, out = self._sitters(split), self._acted(split), self._played(split)
+            each = recipe.takes if split == "train" else 1
+            taken = play_all(sitters, clips, out, each=each, seed=recipe.seed)
+            _follow(f"latents {split}", taken, len(clips) * each)
+
+    def teacher(self) -> None:
+        """Train the teacher."""
+        network = EmoNetwork(self.recipe.model)
+        network.audio.load_state_dict(self._listened())
+        data, heldout = self._windows(network)
+        reader = self._reader(data)
+        out = self.runs / "teacher"
+        train_teacher(Denoising(network), reader, data, heldout, self.recipe.denoiser, out)
+
+    def student(self) -> None:
+        """Distil the student and write the finished weights."""
+        recipe = self.recipe
+        painted = _average(self.runs / "codec" / "paint", recipe.codec.paint_steps, Stage.CODEC)
+        taught = _average(self.runs / "teacher", recipe.denoiser.steps, Stage.TEACHER)
+        network = EmoNetwork(recipe.model)
+        network.codec.load_state_dict(painted)
+        data, heldout = self._windows(network)
+        teacher, student = Denoising(EmoNetwork(recipe.model)), Denoising(network)
+        teacher.load_state_dict(taught)
+        student.load_state_dict(taught)
+        reader, out = self._reader(data), self.runs / "student"
+        average = train_student(student, teacher, reader, data, heldout, recipe.denoiser, out)
+        student.load_state_dict(average)
+        preset = Path(recipe.preset)
+        save_network(network, preset)
+        Console(stderr=True).print(f"The weights are finished: --preset {preset}", soft_wrap=True)
+
+    def _rendered(self, split: str) -> Path:
+        return self.runs / "codec" / split
+
+    def _played(self, split: str) -> Path:
+        return self.runs / "latents" / split
+
+    def _sitters(self, split: str) -> list[Sitter]:
+        folder = self.runs / "portraits"
+        sitters = load_sitters(folder, split) if (folder / "manifest.json").is_file() else []
+        if not sitters:
+            raise _missing(folder / split, Stage.PORTRAITS)
+        return sitters
+
+    def _clips(self, split: str) -> list[Clip]:
+        folder = self.runs / "corpus" / "speech"
+        clips = load_clips(folder, split)
+        if not clips:
+            raise TrainingError(
+                f"{folder} holds no clips to {split}: run first emolive train {Stage.CORPUS}"
+            )
+        return clips
+
+    def _idle(self) -> list[Clip]:
+        return idle_clips(self.recipe.latents.idle, self.recipe.latents.seed)
+
+    def _acted(self, split: str) -> list[Clip]:
+        """Clips that are played: all of training with silence between, a few held-out ones."""
+        clips = self._clips(split)
+        if split == "train":
+            return clips + self._idle()
+        stride = max(1, len(clips) // max(1, self.recipe.latents.heldout_clips))
+        return clips[::stride][: self.recipe.latents.heldout_clips]
+
+    def _heard(self, split: str) -> list[HeardClip]:
+        recipe, audio = self.recipe.listener, self.recipe.model.audio
+        variants = recipe.variants if split == "train" else 0
+        cache = self.runs / "heard" / f"{split}.npz"
+        return hear_once(self._clips(split), audio, cache, variants=variants, seed=recipe.seed)
+
+    def _listened(self) -> dict[str, Tensor]:
+        """Weights of the audio encoder alone."""
+        steps = self.recipe.listener.steps
+        average = _average(self.runs / "listener", steps, Stage.LISTENER)
+        prefix = "encoder."
+        return {k.removeprefix(prefix): v for k, v in average.items() if k.startswith(prefix)}
+
+    def _windows(self, network: EmoNetwork) -> tuple[DiffusionData, DiffusionData]:
+        """Training and held-out windows; gives the network the scale of its latents."""
+        recipe, audio = self.recipe.listener, self.recipe.model.audio
+        found = {}
+        for split in SPLITS:
+            folder, heard = self._played(split), self._heard(split)
+            played = load_played(folder)
+            if not played:
+                raise _missing(folder, Stage.LATENTS)
+            if split == "train" and self.recipe.latents.idle:
+                cache = self.runs / "heard" / "idle.npz"
+                heard += hear_once(
+                    self._idle(), audio, cache, variants=recipe.variants, seed=recipe.seed
+                )
+            found[split] = DiffusionData(network, played, heard, folder / "faces.pt")
+        kept = self.runs / "teacher" / "scale.pt"
+        if not kept.is_file():
+            # More latents may come later; the trained networks keep the scale they began with.
+            kept.parent.mkdir(parents=True, exist_ok=True)
+            torch.save(found["train"].scale(), kept)
+        network.latent_scale.copy_(torch.load(kept, weights_only=True))
+        return found["train"], found["heldout"]
+
+    def _reader(self, data: DiffusionData) -> LipReader:
+        return train_reader(data, self.recipe.reader.steps, self.recipe.reader.seed)
+
+
+def _missing(folder: Path, stage: Stage) -> TrainingError:
+    return TrainingError(f"{folder} is missing or empty: run first emolive train {stage}")
+
+
+def _average(folder: Path, steps: int, stage: Stage) -> dict[str, Tensor]:
+    """The averaged weights of a finished training."""
+    path = folder / "last.pt"
+    if not path.is_file():
+        raise _missing(folder, stage)
+    saved = torch.load(path, weights_only=True)
+    if saved["step"] < steps:
+        raise TrainingError(
+            f"{path} is at step {saved['step']} of {steps}: finish it with emolive train {stage}"
+        )
+    average: dict[str, Tensor] = saved["average"]
+    return average
+
+
+def _follow(title: str, done: Iterator[int], total: int) -> None:
+    """Show how far an iterator is."""
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
+    with Progress(*columns, TimeRemainingColumn(), console=Console(stderr=True)) as bar:
+        task = bar.add_task(title, total=total)
+        for count in done:
+            bar.update(task, completed=count)
+
+
+def main(
+    stage: Annotated[Stage, typer.Argument(help="What to run.")],
+    config: Annotated[Path, typer.Option(help="The recipe.")] = Path("configs/train.yaml"),
+    threads: Annotated[int, typer.Option(min=1, help="CPU threads.")] = 2,
+) -> None:
+    """Run one stage of the training, or all; run it again to go on after a stop."""
+    try:
+        torch.set_num_threads(threads)
+        torch.manual_seed(0)
+        Workshop(load_recipe(config)).run(stage)
+    except ModelError as error:
+        Console(stderr=True, soft_wrap=True).print(f"error: {error}", markup=False, highlight=False)
+        raise typer.Exit(1) from error
+
+
+if __name__ == "__main__":
+    typer.run(main)

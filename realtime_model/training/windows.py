@@ -1,0 +1,107 @@
+"""What the denoiser is taught on: windows of played clips, with the sound around them."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from numpy.typing import NDArray
+from torch import Tensor
+
+from realtime_model.facemap import CHANNELS
+from realtime_model.features import PAST_FRAMES
+from realtime_model.network import EmoNetwork
+from realtime_model.training.hearing import HeardClip
+from realtime_model.training.latents import Played
+
+_SHORTEST = 12  # shorter clips have too few places to cut a window
+
+
+@dataclass(frozen=True, slots=True)
+class Windows:
+    """A batch of windows.
+
+    Attributes:
+        past: motion frames, (b, n, c, 8, 8).
+        clean: new frames, (b, f, c, 8, 8).
+        mel: log-mels from `PAST_FRAMES` + m frames before them to m after, (b, 4 * frames, mels).
+        opening: of the mouth, hundredths of the face width, (b, f).
+        speed: of the head, degrees a frame, (b, f).
+        who: number of the portrait, (b,).
+        first: whether nothing was rendered before, (b,).
+    """
+
+    past: Tensor
+    clean: Tensor
+    mel: Tensor
+    opening: Tensor
+    speed: Tensor
+    who: Tensor
+    first: Tensor
+
+
+class DiffusionData:
+    """Windows of played clips with their sound and portrait."""
+
+    def __init__(
+        self, network: EmoNetwork, played: Sequence[Played], heard: Sequence[HeardClip], faces: Path
+    ) -> None:
+        self._network, self.config = network, network.config
+        self.heard = {clip.name: clip for clip in heard}
+        self.played = [p for p in played if p.clip in self.heard and len(p.opening) > _SHORTEST]
+        saved = torch.load(faces, weights_only=True)
+        self.face_map, self.picture = saved["face_map"], saved["picture"]
+        lips = F.avg_pool2d(self.face_map[:, [CHANNELS.index("lips")]], 8)
+        self.mouth = F.max_pool2d(lips, 3, 1, 1).clamp(max=0.35) / 0.35
+        shares = np.array([len(p.opening) for p in self.played], np.float64)
+        self._shares = shares / shares.sum()
+
+    def scale(self) -> Tensor:
+        """Deviation of pose and detail of the latents, (4, 1, 1); detail where the face is."""
+        sample = torch.from_numpy(np.concatenate([p.latent[::7] for p in self.played])).float()
+        parts = self._network.split(sample) * self._network.latent_scale
+        return parts.pow(2).mean((0, 2, 3)).sqrt()[:, None, None]
+
+    def batch(self, rng: np.random.Generator, rows: int) -> Windows:
+        """Draw windows at random, long clips more often."""
+        kept, fresh = self.config.denoiser.motion_frames, self.config.geometry.hop_frames
+        margin = self.config.audio.margin_frames
+        latent, mel, opening, speed, who, first = [], [], [], [], [], []
+        for number in rng.choice(len(self.played), rows, p=self._shares):
+            clip = self.played[number]
+            start = int(rng.integers(-1, len(clip.opening) - fresh))
+            first.append(start <= 0)
+            frames = np.arange(start - kept, start + fresh).clip(0)
+            latent.append(clip.latent[frames])
+            takes = self.heard[clip.clip].mels
+            take = takes[rng.integers(len(takes))]
+            mel.append(mel_span(take, start, margin, fresh) + rng.normal(0, 0.12))
+            opening.append(clip.opening[frames[kept:]])
+            speed.append(clip.speed_deg[frames[kept:]])
+            who.append(clip.face)
+        moved = torch.from_numpy(np.stack(latent).astype(np.float32))
+        latents = self._network.split(moved.flatten(0, 1)).unflatten(0, moved.shape[:2])
+        return Windows(
+            past=latents[:, :kept],
+            clean=latents[:, kept:],
+            mel=torch.from_numpy(np.stack(mel).astype(np.float32)),
+            opening=torch.from_numpy(np.stack(opening)) * 100,
+            speed=torch.from_numpy(np.stack(speed)),
+            who=torch.tensor(who),
+            first=torch.tensor(first),
+        )
+
+
+def mel_span(
+    mel: NDArray[np.float16], first_frame: int, margin: int, frames: int
+) -> NDArray[np.float32]:
+    """Log-mels that decide the tokens of some frames and their neighbours; else silence."""
+    start = 4 * (first_frame - margin - PAST_FRAMES)
+    length = 4 * (PAST_FRAMES + 2 * margin + frames)
+    out = np.full((length, mel.shape[1]), (np.log(1e-5) + 5) / 4, np.float32)
+    low, high = max(0, start), min(len(mel), start + length)
+    if high > low:
+        out[low - start : high - start] = mel[low:high]
+    return out

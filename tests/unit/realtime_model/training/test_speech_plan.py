@@ -1,0 +1,111 @@
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from realtime_model.errors import ConfigError
+from realtime_model.training.speech import sentences
+from realtime_model.training.speech.config import CorpusConfig, SourceConfig, load_config
+from realtime_model.training.speech.plan import plan_corpus
+
+RECIPE = Path(__file__).parents[4] / "configs" / "corpus.yaml"
+
+
+def prompt_texts(language: str) -> list[str]:
+    return [f"{language} prompt {number}" for number in range(9)]
+
+
+@pytest.fixture(scope="module")
+def config() -> CorpusConfig:
+    return load_config(RECIPE)
+
+
+def test_the_shipped_recipe_trains_many_voices_and_holds_some_out(config: CorpusConfig) -> None:
+    plans = plan_corpus(config, prompt_texts)
+    trained = {(p.engine, p.voice) for p in plans if p.split == "train"}
+    held_out = {(p.engine, p.voice) for p in plans if p.split == "heldout"}
+    assert len(trained) >= 16
+    assert len(held_out) >= 4
+    assert not trained & held_out
+
+
+def test_held_out_sentences_and_languages_are_never_trained(config: CorpusConfig) -> None:
+    plans = plan_corpus(config, prompt_texts)
+    shared = set(sentences.written("short"))
+    trained = {t for p in plans if p.split == "train" for t in p.texts} - shared
+    held_out = {t for p in plans if p.split == "heldout" for t in p.texts} - shared
+    assert held_out
+    assert not trained & held_out
+    assert "it" not in {p.language for p in plans if p.split == "train"}
+
+
+def test_the_same_recipe_gives_the_same_corpus(config: CorpusConfig) -> None:
+    assert plan_corpus(config, prompt_texts) == plan_corpus(config, prompt_texts)
+    other = plan_corpus(replace(config, seed=config.seed + 1), prompt_texts)
+    assert other != plan_corpus(config, prompt_texts)
+
+
+def test_a_larger_corpus_begins_with_the_smaller_one(config: CorpusConfig) -> None:
+    few = replace(config, sources=(replace(config.sources[0], clips=5),))
+    many = replace(config, sources=(replace(config.sources[0], clips=50),))
+    assert plan_corpus(many, prompt_texts)[:5] == plan_corpus(few, prompt_texts)
+
+
+def test_every_text_has_a_pause_before_it_and_one_at_the_end(config: CorpusConfig) -> None:
+    plans = plan_corpus(config, prompt_texts)
+    assert all(len(plan.pauses_s) == len(plan.texts) + 1 for plan in plans)
+    paused = [pause for plan in plans for pause in plan.pauses_s if pause]
+    assert config.pause_s[0] <= min(paused) <= max(paused) <= config.pause_s[1]
+
+
+def test_a_voice_listed_twice_is_refused(config: CorpusConfig) -> None:
+    source = SourceConfig("hibari", "en-us", ("heart",), "train", 3)
+    with pytest.raises(ConfigError, match="listed twice"):
+        plan_corpus(replace(config, sources=(source, source)), prompt_texts)
+
+
+def test_a_source_without_sentences_is_refused(config: CorpusConfig) -> None:
+    source = SourceConfig("prompts", "ru", ("maxim",), "heldout", 3)
+    with pytest.raises(ConfigError, match="no heldout sentences in ru"):
+        plan_corpus(replace(config, sources=(source,)), lambda language: [])
+
+
+def test_a_typo_in_the_recipe_names_its_key(tmp_path: Path) -> None:
+    recipe = tmp_path / "corpus.yaml"
+    recipe.write_text(RECIPE.read_text(encoding="utf-8").replace("pause_share:", "pause_shard:"))
+    with pytest.raises(ConfigError, match="pause_shard: unknown key"):
+        load_config(recipe)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "sentence"),
+    [
+        ({"engine": "parrot"}, "parrot"),
+        ({"split": "test"}, "neither train nor heldout"),
+        ({"clips": 0}, "must not be empty"),
+    ],
+)
+def test_an_impossible_source_is_refused(wrong: dict[str, object], sentence: str) -> None:
+    source = SourceConfig("hibari", "en-us", ("heart",), "train", 3)
+    with pytest.raises(ConfigError, match=sentence):
+        replace(source, **wrong)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("text", ["speech: [", "speech:", "other: 1", "3"])
+def test_a_file_that_is_no_recipe_is_refused(tmp_path: Path, text: str) -> None:
+    recipe = tmp_path / "corpus.yaml"
+    recipe.write_text(text)
+    with pytest.raises(ConfigError, match=r"corpus\.yaml"):
+        load_config(recipe)
+
+
+def test_a_missing_recipe_is_named(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=r"nowhere\.yaml: No such file"):
+        load_config(tmp_path / "nowhere.yaml")
+
+
+def test_made_sentences_differ_from_each_other_and_repeat_with_the_seed() -> None:
+    made = sentences.made(100, seed=1)
+    assert len(set(made)) == 100
+    assert made == sentences.made(100, seed=1)
+    assert 4 <= sum(map(sentences.is_held_out, made)) <= 25
