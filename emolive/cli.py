@@ -27,6 +27,12 @@ app.command(
     add_help_option=False,
     help="Judge the default weights on held-out portraits and voices.",
 )(training.evaluate)
+app.command(
+    "distill",
+    context_settings=training.PASS_THROUGH,
+    add_help_option=False,
+    help="Distil the few-step student: the same as train student.",
+)(training.distill)
 
 Threads = Annotated[
     int | None, typer.Option(min=1, max=256, help="CPU threads of the model. [default: its own]")

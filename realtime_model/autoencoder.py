@@ -37,6 +37,11 @@ class Pyramid:
     f8: Tensor
     window: Tensor
 
+    def pick(self, rows: Tensor) -> "Pyramid":
+        """Gather rows, one for each number in ``rows`` (n,)."""
+        fields = (self.portrait, self.f64, self.f32, self.f16, self.f8, self.window)
+        return Pyramid(*(field[rows] for field in fields))
+
     def expand(self, batch: int) -> "Pyramid":
         """Repeat each row so that there are ``batch`` rows, neighbours of the same portrait."""
         rows = self.portrait.shape[0]

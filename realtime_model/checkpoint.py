@@ -27,6 +27,9 @@ def save_network(network: EmoNetwork, preset: Path) -> None:
     Args:
         network: what to save.
         preset: path of the YAML; the weights lie beside it with the same stem.
+
+    Raises:
+        CheckpointError: the files cannot be written.
     """
     preset.parent.mkdir(parents=True, exist_ok=True)
     weights = preset.with_suffix(".safetensors")
@@ -34,14 +37,20 @@ def save_network(network: EmoNetwork, preset: Path) -> None:
         key: (value.half() if value.is_floating_point() else value).contiguous().cpu()
         for key, value in network.state_dict().items()
     }
-    part = weights.with_suffix(".part")
-    save_file(state, part)
-    digest = hashlib.sha256(part.read_bytes()).hexdigest()
-    body = {"sha256": digest, "config": _lists(network.config.plain())}
-    text = preset.with_suffix(".part-yaml")
-    text.write_text(yaml.safe_dump(body, sort_keys=False))
-    os.replace(part, weights)
-    os.replace(text, preset)
+    part, text = weights.with_suffix(".part"), preset.with_suffix(".part-yaml")
+    try:
+        save_file(state, part)
+        digest = hashlib.sha256(part.read_bytes()).hexdigest()
+        body = {"sha256": digest, "config": _lists(network.config.plain())}
+        text.write_text(yaml.safe_dump(body, sort_keys=False))
+        os.replace(part, weights)
+        os.replace(text, preset)
+    except (OSError, SafetensorError) as exc:
+        part.unlink(missing_ok=True)
+        text.unlink(missing_ok=True)
+        raise CheckpointError(
+            f"{weights} cannot be written ({exc}): free some space or choose another place"
+        ) from exc
 
 
 def load_network(preset: Path = DEFAULT_PRESET) -> EmoNetwork:

@@ -6,21 +6,19 @@ beside. ReferenceNet is the same trunk without audio and time; its features at e
 the backbone attends to.
 """
 
-import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
 from realtime_model.config import ModelConfig
+from realtime_model.embeddings import FaceLocator, SpeedEncoder, TimeEmbedding, down_to_cells
 from realtime_model.facemap import CHANNELS
+from realtime_model.gestures import GESTURES
 from realtime_model.layers import Attention, FeedForward, KeyValue, ResBlock, group_norm, upsample
 
-_TIME_FREQUENCIES = 32
 _MAX_FRAMES = 32  # motion frames and new frames share these positions in time
-SPEED_CENTRES = (0.0, 0.25, 0.5, 1.0, 1.5, 2.0, 3.0, 4.5, 6.0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +40,7 @@ class Conditions:
 
     Attributes:
         audio: keys and values of the audio tokens, one per site, rows (b * f).
-        audio_bias: pooled audio for the time embedding, (b * f, temb).
+        audio_bias: pooled audio and gestures, for the time embedding, (b * f, temb).
         motion: motion-frame features, one per site, (b, n, cells, c).
         speed: keys and values of the speed features, one per site, rows b.
     """
@@ -80,22 +78,6 @@ class Trunk(nn.Module):
         self.feed = nn.ModuleList(FeedForward(w) for w in self.widths)
 
 
-class TimeEmbedding(nn.Module):
-    """Noise level in [0, 1] -> (b, temb)."""
-
-    def __init__(self, temb: int) -> None:
-        super().__init__()
-        self.net = nn.Sequential(
-            nn.Linear(2 * _TIME_FREQUENCIES, temb), nn.SiLU(), nn.Linear(temb, temb)
-        )
-
-    def forward(self, level: Tensor) -> Tensor:
-        ramp = torch.linspace(0, math.log(1000.0), _TIME_FREQUENCIES, device=level.device)
-        angle = level[:, None] * torch.exp(ramp)
-        out: Tensor = self.net(torch.cat([angle.sin(), angle.cos()], -1))
-        return out
-
-
 class ReferenceNet(nn.Module):
     """Features of a portrait, or of a motion frame, at every site."""
 
@@ -104,7 +86,7 @@ class ReferenceNet(nn.Module):
         a = config.denoiser.widths[0]
         self.time = TimeEmbedding(config.denoiser.temb)
         self.trunk = Trunk(config, config.denoiser.channels)
-        self.portrait = _down_to_cells(3 + len(CHANNELS), a)
+        self.portrait = down_to_cells(3 + len(CHANNELS), a)
 
     def look(self, portrait: Tensor, face_map: Tensor) -> Tensor:
         """Return what portraits add after the first convolution, (b, c, 8, 8).
@@ -136,69 +118,6 @@ class ReferenceNet(nn.Module):
         return tuple(bank)
 
 
-class FaceLocator(nn.Module):
-    """The face map at 64 cells -> 8 cells; silent at the start of training."""
-
-    def __init__(self, width: int) -> None:
-        super().__init__()
-        self.net = _down_to_cells(len(CHANNELS), width)
-        last = self.net[-1]
-        assert isinstance(last, nn.Conv2d)
-        assert last.bias is not None
-        nn.init.zeros_(last.weight)
-        nn.init.zeros_(last.bias)
-
-    def forward(self, face_map: Tensor) -> Tensor:
-        """Return (b, width, 8, 8) for maps (b, 10, 64, 64)."""
-        out: Tensor = self.net(face_map)
-        return out
-
-
-def _down_to_cells(channels: int, width: int) -> nn.Sequential:
-    """64 cells -> 8 cells."""
-    return nn.Sequential(
-        nn.Conv2d(channels, 24, 3, 2, 1),
-        nn.SiLU(),
-        nn.Conv2d(24, 48, 3, 2, 1),
-        nn.SiLU(),
-        nn.Conv2d(48, 64, 3, 2, 1),
-        nn.SiLU(),
-        nn.Conv2d(64, width, 1),
-    )
-
-
-class SpeedEncoder(nn.Module):
-    """Angular speed of the head -> bucket features, as EMO: tanh((w - centre) / radius * 3)."""
-
-    centres: Tensor
-    radii: Tensor
-
-    def __init__(self, width: int, margin: int) -> None:
-        super().__init__()
-        centres = torch.tensor(SPEED_CENTRES)
-        gaps = centres.diff()
-        radii = torch.minimum(F.pad(gaps, (1, 0), value=9.0), F.pad(gaps, (0, 1), value=9.0))
-        self.register_buffer("centres", centres, persistent=False)
-        self.register_buffer("radii", radii, persistent=False)
-        self.margin = margin
-        self.net = nn.Sequential(
-            nn.Linear(len(SPEED_CENTRES) * (2 * margin + 1), 64), nn.SiLU(), nn.Linear(64, width)
-        )
-        self.unknown = nn.Parameter(torch.zeros(width))
-
-    def forward(self, speed_deg: Tensor, known: Tensor) -> Tensor:
-        """Return (b, f, width) for speeds (b, f) in degrees a frame.
-
-        Rows that are not ``known`` (b,) get one learned token instead.
-        """
-        bucket = torch.tanh((speed_deg[..., None] - self.centres) / self.radii * 3)
-        padded = torch.cat(
-            [bucket[:, :1]] * self.margin + [bucket] + [bucket[:, -1:]] * self.margin, 1
-        )
-        near = padded.unfold(1, 2 * self.margin + 1, 1).flatten(2)
-        return torch.where(known[:, None, None], self.net(near), self.unknown)
-
-
 class Backbone(nn.Module):
     """Predicts the velocity of noisy latents."""
 
@@ -218,6 +137,9 @@ class Backbone(nn.Module):
             nn.Linear(settings.temb, settings.temb),
         )
         self.no_audio = nn.Parameter(torch.zeros(tokens, token))
+        self.gesture = nn.Linear(len(GESTURES), settings.temb)
+        nn.init.zeros_(self.gesture.weight)
+        nn.init.zeros_(self.gesture.bias)
         self.speed = SpeedEncoder(48, config.audio.margin_frames)
         pairs = list(zip(widths, heads, strict=True))
         self.audio_norms = nn.ModuleList(nn.LayerNorm(w) for w in widths)
@@ -246,13 +168,19 @@ class Backbone(nn.Module):
         )
 
     def conditions(
-        self, tokens: Tensor, motion: tuple[Tensor, ...], speed_deg: Tensor, known: Tensor
+        self,
+        tokens: Tensor,
+        motion: tuple[Tensor, ...],
+        gesture: Tensor,
+        speed_deg: Tensor,
+        known: Tensor,
     ) -> Conditions:
         """Prepare what all steps of a chunk share.
 
         Args:
             tokens: audio tokens around each frame, (b, f, 2m + 1, d); see `no_audio` for guidance.
             motion: ReferenceNet's features of the motion frames, (b * n, cells, c) per site.
+            gesture: (b, f, 6), see `realtime_model.gestures`.
             speed_deg: (b, f) degrees a frame.
             known: (b,) whether the speed is given.
         """
@@ -262,7 +190,7 @@ class Backbone(nn.Module):
         speed = self.speed(speed_deg, known)
         return Conditions(
             audio=tuple(a.key_value(placed) for a in self.audio_attention),  # type: ignore[operator]
-            audio_bias=self.audio_pool(flat.flatten(1)),
+            audio_bias=self.audio_pool(flat.flatten(1)) + self.gesture(gesture.flatten(0, 1)),
             motion=tuple(m.view(rows, -1, *m.shape[1:]) for m in motion),
             speed=tuple(a.key_value(speed) for a in self.speed_attention),  # type: ignore[operator]
         )
@@ -317,7 +245,8 @@ def _widths(widths: tuple[int, int]) -> tuple[int, ...]:
 
 def _as_map(tokens: Tensor, height: int, width: int) -> Tensor:
     """Tokens (n, cells, c) as a map (n, c, height, width)."""
-    return tokens.transpose(1, 2).reshape(len(tokens), -1, height, width)
+    n, _, c = tokens.shape
+    return tokens.transpose(1, 2).reshape(n, c, height, width)
 
 
 def _run_trunk(

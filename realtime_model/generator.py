@@ -27,7 +27,9 @@ from realtime_model.face import FaceLandmarker
 from realtime_model.facemap import draw_face_map
 from realtime_model.features import neighbours
 from realtime_model.geometry import WindowGeometry
+from realtime_model.gestures import GESTURES, gestures
 from realtime_model.layers import KeyValue
+from realtime_model.lids import LEVELS, level_of, with_lids
 from realtime_model.network import EmoNetwork
 from realtime_model.portrait import FramedPortrait, frame_portrait
 from realtime_model.schedule import levels, step_down
@@ -56,16 +58,16 @@ class Generator:
     def open(self, stream_id: str, portrait: RgbImage, options: StreamOptions) -> RgbImage:
         if stream_id in self._streams:
             raise StreamError(f"stream {stream_id} is open already")
-        avatar = self.prepare(frame_portrait(portrait, self._landmarker))
+        framed = frame_portrait(portrait, self._landmarker)
+        avatar = self.prepare(framed)
         self._streams[stream_id] = StreamState(
             avatar=avatar,
             motion_frames=self._still(self.config.denoiser.motion_frames),
             seed=options.seed,
             steps=options.steps or self.config.sampler.steps,
-            speed_deg=None if options.motion >= 1 else 2.0 * options.motion,
+            liveliness=options.motion,
         )
-        resting: RgbImage = self._decode(self.network.join(self._still(1)), avatar.pyramid)[0]
-        return resting
+        return framed.image
 
     def close(self, stream_id: str) -> None:
         self._streams.pop(stream_id, None)
@@ -74,11 +76,13 @@ class Generator:
     def prepare(self, portrait: FramedPortrait) -> Avatar:
         """Compute once what a portrait needs: pyramid, reference keys, look."""
         network = self.network
-        pixels = torch.from_numpy(portrait.image.copy()).to(self._device).permute(2, 0, 1)[None]
-        picture = pixels.float() / 127.5 - 1
         drawn = draw_face_map(portrait.landmarks, portrait.image.shape[0])
-        face_map = torch.from_numpy(drawn)[None]
-        pyramid = network.codec.reference(picture, face_map)
+        face_map = torch.from_numpy(drawn)[None].to(self._device)
+        lids = [with_lids(portrait.image, portrait.landmarks, level) for level in LEVELS]
+        pixels = torch.from_numpy(np.stack(lids)).to(self._device).permute(0, 3, 1, 2)
+        pictures = pixels.float() / 127.5 - 1
+        pyramid = network.codec.reference(pictures, face_map.expand(len(LEVELS), -1, -1, -1))
+        picture = pictures[:1]
         at64 = F.avg_pool2d(face_map, 2)
         look = network.reference.look(F.avg_pool2d(picture, 4), at64)
         bank = network.reference(self._still(1), torch.zeros(1), look)
@@ -99,7 +103,9 @@ class Generator:
         frames = self.geometry.hop_frames
         with self.timed("decode"):
             restored = self.network.join(latents.flatten(0, 1))
-            pyramid = _stack_pyramids([s.avatar.pyramid for s in states]).expand(len(restored))
+            pyramid = _stack_pyramids([s.avatar.pyramid for s in states]).pick(
+                self._lid_rows(states, chunks)
+            )
             pictures = self._decode(restored, pyramid)
         for i, state, latent, chunk in zip(ids, states, latents, chunks, strict=True):
             self._streams[i] = state.advanced(latent, chunk)
@@ -125,9 +131,15 @@ class Generator:
         rows, kept = past.shape[:2]
         level = torch.full((rows * kept,), sampler.motion_noise)
         bank = network.reference(past.flatten(0, 1), level, look.repeat_interleave(kept, 0))
-        speed = torch.tensor([[s.speed_deg or 0.0] * frames for s in states])
-        known = torch.tensor([s.speed_deg is not None for s in states])
-        given = network.backbone.conditions(tokens, bank, speed, known)
+        drawn = [
+            gestures(s.seed, c * frames, frames, liveliness=s.liveliness)
+            for s, c in zip(states, chunks, strict=True)
+        ]
+        speed = torch.zeros(rows, frames)
+        unknown = torch.zeros(rows, dtype=torch.bool)
+        given = network.backbone.conditions(
+            tokens, bank, torch.from_numpy(np.stack(drawn)), speed, unknown
+        )
         reference = _stack_references([s.avatar.cache for s in states])
         steps = {s.steps for s in states}
         if len(steps) == 1:
@@ -172,6 +184,16 @@ class Generator:
         pixels = (image + 1).mul_(127.5).round_().clamp_(0, 255).to(torch.uint8)
         frames: RgbImage = pixels.permute(0, 2, 3, 1).contiguous().cpu().numpy()
         return frames
+
+    def _lid_rows(self, states: Sequence[StreamState], chunks: Sequence[int]) -> Tensor:
+        """Rows of the stacked pyramids that show each frame's lids, (b * f,)."""
+        frames = self.geometry.hop_frames
+        blink = GESTURES.index("blink")
+        rows = [
+            level_of(gestures(s.seed, c * frames, frames)[:, blink]) + i * len(LEVELS)
+            for i, (s, c) in enumerate(zip(states, chunks, strict=True))
+        ]
+        return torch.from_numpy(np.concatenate(rows))
 
     def _still(self, frames: int) -> Tensor:
         """Latents of the portrait itself, as diffused: nothing moved."""

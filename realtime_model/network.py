@@ -50,5 +50,5 @@ def _smooth_projection(side: int) -> Tensor:
     axis = torch.linspace(-1, 1, side, dtype=torch.float64)
     y, x = (a.flatten() for a in torch.meshgrid(axis, axis, indexing="ij"))
     powers = [x**i * y**j for i in range(4) for j in range(4 - i)]
-    basis, _ = torch.linalg.qr(torch.stack(powers, 1))
+    basis: Tensor = torch.linalg.qr(torch.stack(powers, 1))[0]
     return (basis @ basis.T).float()

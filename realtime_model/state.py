@@ -15,7 +15,7 @@ class Avatar:
     """A portrait, prepared once; shared by all streams that show it.
 
     Attributes:
-        pyramid: what the decoder needs.
+        pyramid: what the decoder needs, one row per position of the lids, see `lids.LEVELS`.
         cache: what the backbone needs.
         look: what the portrait adds inside ReferenceNet, (1, width, 8, 8).
     """
@@ -35,7 +35,7 @@ class StreamState:
             at first.
         seed: noise is drawn per absolute frame from it, so chunking cannot change it.
         steps: denoising steps.
-        speed_deg: wished head speed in degrees a frame, or None to leave it to the model.
+        liveliness: how much the head turns and the eyes wander, 1 as trained.
         next_chunk: index the next window should have.
     """
 
@@ -43,7 +43,7 @@ class StreamState:
     motion_frames: Tensor
     seed: int
     steps: int
-    speed_deg: float | None = None
+    liveliness: float = 1.0
     next_chunk: int = 0
 
     def advanced(self, latents: Tensor, chunk_index: int) -> "StreamState":

@@ -19,7 +19,7 @@ from realtime_model.autoencoder import Codec, Decoded, Pyramid, latent_of
 from realtime_model.facemap import CHANNELS
 from realtime_model.training.loop import Loop, Step
 
-_LATENT_NOISE = 0.05
+_LATENT_NOISE = 0.01
 _FLIP = torch.tensor([-1.0, 1.0])[None, :, None, None]
 # Mirroring a picture mirrors these channels of its face map.
 _SIGNED = [CHANNELS.index("across"), CHANNELS.index("frame_x")]

@@ -84,6 +84,7 @@ class Denoising(nn.Module):
         noise: Tensor,
         look: Tensor,
         tokens: Tensor,
+        gesture: Tensor,
         speed: Tensor,
         known: Tensor,
     ) -> Conditions:
@@ -97,7 +98,7 @@ class Denoising(nn.Module):
             bank = self.reference(
                 past.flatten(0, 1), noise.repeat_interleave(kept), look.repeat_interleave(kept, 0)
             )
-        return self.backbone.conditions(tokens, bank, speed, known)
+        return self.backbone.conditions(tokens, bank, gesture, speed, known)
 
 
 def corrupted(
@@ -149,7 +150,8 @@ def roll_out(
     for start in range(0, len(played.opening) - hop + 1, hop):
         mel = torch.from_numpy(mel_span(heard.mels[0], start, margin, hop))[None]
         tokens = model.tokens(mel, margin, hop)
-        given = model.given(past, haze, look, tokens, speed, known)
+        gesture = torch.from_numpy(played.gesture[start : start + hop])[None]
+        given = model.given(past, haze, look, tokens, gesture, speed, known)
         fresh = torch.randn(1, hop, *past.shape[2:], generator=dice)
         z = math.sqrt(0.9) * shared + math.sqrt(0.1) * fresh
         for high, low in pairwise(ladder):

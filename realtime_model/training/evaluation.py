@@ -1,7 +1,8 @@
 """Judging the model on portraits and voices it never saw: lips, silence, identity, background.
 
-What is measured is what a viewer sees: the face landmarker reads the mouth off the rendered frames, on the
-model's frames and on the rig's, which spoke the same clip. Nothing here reads a training portrait or voice.
+What is measured is what a viewer sees: the face landmarker reads the mouth off the rendered frames,
+on the model's frames and on the rig's, which spoke the same clip. Nothing here reads a training
+portrait or voice.
 """
 
 from collections.abc import Iterator, Sequence
@@ -17,6 +18,7 @@ from realtime_model.face import Face, FaceLandmarker
 from realtime_model.generator import Generator
 from realtime_model.training.identity import FaceEmbedder
 from realtime_model.training.rendering import Clip, Sitter
+from realtime_model.training.rig import PhotoRig, Pose
 
 _MAX_LAG = 4
 _LIDS = ((159, 145, 33, 133), (386, 374, 263, 362))  # upper lid, lower lid, corners
@@ -27,13 +29,14 @@ class ClipFigures:
     """Figures of one portrait saying one clip.
 
     Attributes:
-        lips: correlation of the mouth's opening with the rig's curve at the best lag within 2 frames.
+        lips: correlation of the mouth's opening with the rig's curve, best within 2 frames.
         lag_frames: that lag, positive when the model is late.
         lips_shuffled: the same against another clip's curve.
         spread: deviation of the opening, model over rig.
         silent_opening: opening in silence over the speaking range (5th to 95th percentile).
         blinks_per_minute: closings of both eyes.
-        identity_median, identity_max: face-embedding distance of frames to the portrait; None if not asked.
+        identity_median: face-embedding distance of frames to the portrait; None if not asked.
+        identity_max: the largest of these distances.
         background: mean absolute change between frames outside the head, in levels of 255.
         sharpness: Laplacian variance inside the face over the portrait's.
     """
@@ -121,7 +124,7 @@ def eye_opening(face: Face) -> float:
 def lagged_correlation(
     seen: NDArray[np.float32], truth: NDArray[np.float32], max_lag: int
 ) -> tuple[float, int]:
-    """Best Pearson correlation within ``max_lag`` frames, and its lag; positive: ``seen`` is late."""
+    """Best Pearson correlation within ``max_lag`` frames, and its lag; above 0 ``seen`` is late."""
     best = (-1.0, 0)
     for lag in range(-max_lag, max_lag + 1):
         a = seen[max(0, lag) : len(seen) + min(0, lag)]
@@ -172,8 +175,6 @@ def judge(
 
 def rig_opening(sitter: Sitter, clip: Clip) -> NDArray[np.float32]:
     """The rig's own mouth opening for a clip, from the curves alone (no picture is drawn)."""
-    from realtime_model.training.rig import PhotoRig, Pose
-
     rig = PhotoRig(sitter.portrait)
     out = []
     for shapes in clip.mouth:
@@ -215,7 +216,7 @@ def _silent(audio: NDArray[np.int16], frames: int) -> NDArray[np.bool_]:
     """Frames in silence for at least 300 ms already."""
     padded = np.zeros(frames * 640, np.float32)
     padded[: min(len(audio), len(padded))] = audio[: len(padded)]
-    hush = np.sqrt((padded.reshape(frames, 640) ** 2).mean(1)) < 100
+    hush = np.asarray(np.sqrt((padded.reshape(frames, 640) ** 2).mean(1)) < 100)
     out = hush.copy()
     for back in range(1, 8):
         out[back:] &= hush[:-back]

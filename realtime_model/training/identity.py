@@ -15,7 +15,7 @@ _MISSING = "identity needs the extra 'evaluate': pip install 'emolive[evaluate]'
 
 
 class FaceEmbedder:
-    """dlib's face ResNet; under 0.6 means the same person (0.38 to 0.85 in a check with known pairs).
+    """dlib's face ResNet; under 0.6 means the same person.
 
     Raises:
         ModelError: the extra that holds it is not installed.

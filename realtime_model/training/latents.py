@@ -15,6 +15,7 @@ from realtime_model.errors import TrainingError
 from realtime_model.facemap import draw_face_map
 from realtime_model.portrait import FramedPortrait
 from realtime_model.training.codec_set import displacement
+from realtime_model.training.loop import save_whole
 from realtime_model.training.motion import loudness_of, perform
 from realtime_model.training.rendering import Clip, Sitter
 from realtime_model.training.rig import PhotoRig, arkit_labels
@@ -40,6 +41,7 @@ class Played:
         face: number of the portrait.
         latent: displacement of the cells, float16 (t, 2, 8, 8).
         opening: gap between the lips over the face width, float32 (t,).
+        gesture: what the performer did besides speaking, float32 (t, 6), see `gestures`.
         speed_deg: angular speed of the head, float32 (t,).
     """
 
@@ -47,6 +49,7 @@ class Played:
     face: int
     latent: NDArray[np.float16]
     opening: NDArray[np.float32]
+    gesture: NDArray[np.float32]
     speed_deg: NDArray[np.float32]
 
 
@@ -92,6 +95,7 @@ def play(sitter: Sitter, number: int, clip: Clip, seed: int, side: int = 8) -> P
         number,
         torch.cat(latents).numpy().astype(np.float16),
         np.array(openings, np.float32),
+        acted.gesture,
         acted.speed_deg,
     )
 
@@ -124,6 +128,7 @@ def play_all(
                     face=number,
                     latent=made.latent,
                     opening=made.opening,
+                    gesture=made.gesture,
                     speed=made.speed_deg,
                 )
             part.replace(path)
@@ -136,7 +141,7 @@ def _keep_faces(faces: Sequence[Face], path: Path) -> None:
     if path.is_file() and torch.load(path, weights_only=True)["names"] != names:
         raise TrainingError(f"other portraits acted in {path.parent}: remove it and run again")
     tensors = {k: torch.cat([getattr(f, k) for f in faces]) for k in ("picture", "face_map")}
-    torch.save({"names": names, **tensors}, path)
+    save_whole({"names": names, **tensors}, path)
 
 
 def load_played(folder: Path) -> list[Played]:
@@ -146,6 +151,13 @@ def load_played(folder: Path) -> list[Played]:
         with np.load(path) as file:
             name = path.stem.rsplit(".", 1)[0]
             played.append(
-                Played(name, int(file["face"]), file["latent"], file["opening"], file["speed"])
+                Played(
+                    name,
+                    int(file["face"]),
+                    file["latent"],
+                    file["opening"],
+                    file["gesture"],
+                    file["speed"],
+                )
             )
     return played

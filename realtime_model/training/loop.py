@@ -1,7 +1,6 @@
 """The loop all trainers share: resume, step, average, log, check, save; a kill loses little."""
 
 import math
-import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -85,16 +84,7 @@ class Loop:
             "average": self.average,
             "step": self.step,
         }
-        path, part = self.out / "last.pt", self.out / "last.pt.part"
-        try:
-            torch.save(state, part)
-            os.replace(part, path)
-        except (OSError, RuntimeError) as exc:  # torch reports a full disk as RuntimeError
-            part.unlink(missing_ok=True)
-            raise TrainingError(
-                f"step {self.step} of {self.name} cannot be saved in {self.out}: free some disk "
-                f"space and run again; what {path.name} holds is untouched"
-            ) from exc
+        save_whole(state, self.out / "last.pt")
 
     def run(
         self,
@@ -170,6 +160,24 @@ class Loop:
             return check(self.step)
         finally:
             self.module.load_state_dict(own)
+
+
+def save_whole(state: object, path: Path) -> None:
+    """Write a file that `torch.load` reads; it appears whole or not at all.
+
+    Raises:
+        TrainingError: it cannot be written; an older one is untouched.
+    """
+    part = path.with_name(path.name + ".part")
+    try:
+        torch.save(state, part)
+        part.replace(path)
+    except (OSError, RuntimeError) as exc:  # torch reports a full disk as RuntimeError
+        part.unlink(missing_ok=True)
+        raise TrainingError(
+            f"{path} cannot be written, perhaps the disk is full: free some space and run again; "
+            "what was written before is untouched"
+        ) from exc
 
 
 def _one_cycle(progress: float) -> float:

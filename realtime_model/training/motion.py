@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from realtime_model.gestures import UNITS
 from realtime_model.training.rig import Pose, arkit_labels
 
 Floats = NDArray[np.float32]
@@ -47,6 +48,12 @@ class Performance:
             (float(self.shift[frame, 0]), float(self.shift[frame, 1])),
             (float(self.gaze[frame, 0]), float(self.gaze[frame, 1])),
         )
+
+    @property
+    def gesture(self) -> Floats:
+        """What a stream is asked to do besides speaking, (t, 6), see `realtime_model.gestures`."""
+        blink = self.shapes[:, arkit_labels().index("eyeBlinkLeft"), None]
+        return (np.concatenate([self.rotation_rad, blink, self.gaze], 1) / UNITS).astype(np.float32)
 
     @property
     def speed_deg(self) -> Floats:

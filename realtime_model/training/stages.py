@@ -25,6 +25,7 @@ from realtime_model.training.diffusion import train_reader, train_student, train
 from realtime_model.training.hearing import HeardClip, Listener, hear_once, train_listener
 from realtime_model.training.latents import idle_clips, load_played, play_all
 from realtime_model.training.lips import LipReader
+from realtime_model.training.loop import save_whole
 from realtime_model.training.recipe import TrainRecipe, load_recipe
 from realtime_model.training.rendering import (
     Clip,
@@ -223,7 +224,7 @@ class Workshop:
         if not kept.is_file():
             # More latents may come later; the trained networks keep the scale they began with.
             kept.parent.mkdir(parents=True, exist_ok=True)
-            torch.save(found["train"].scale(), kept)
+            save_whole(found["train"].scale(), kept)
         network.latent_scale.copy_(torch.load(kept, weights_only=True))
         return found["train"], found["heldout"]
 

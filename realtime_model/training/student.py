@@ -35,10 +35,10 @@ class Guide:
         self._cache, look = teacher.cache(data, batch.who)
         tokens = teacher.tokens(batch.mel, margin, frames)
         unknown = torch.zeros(rows, dtype=torch.bool)
-        self._given = teacher.given(past, haze, look, tokens, batch.speed, unknown)
+        self._given = teacher.given(past, haze, look, tokens, batch.gesture, batch.speed, unknown)
         mute = deafened(tokens, teacher.backbone.no_audio, ~unknown)
         bank = tuple(m.flatten(0, 1) for m in self._given.motion)
-        self._mute = teacher.backbone.conditions(mute, bank, batch.speed, unknown)
+        self._mute = teacher.backbone.conditions(mute, bank, batch.gesture, batch.speed, unknown)
 
     def land(self, noisy: Tensor, level: float, strength: float) -> Tensor:
         """Clean latents that guided steps from ``level`` arrive at."""
@@ -75,7 +75,7 @@ def student_step(
         past, haze = corrupted(batch.past, batch.first, 0.1, dice)
         tokens = student.tokens(batch.mel, margin, frames)
         known = torch.zeros(rows, dtype=torch.bool)
-        given = student.given(past, haze, look, tokens, batch.speed, known)
+        given = student.given(past, haze, look, tokens, batch.gesture, batch.speed, known)
         noisy = correlated_noise(batch.clean.shape, dice)
         chosen = int(rng.integers(len(ladder) - 1))
         noisy = _descend(student, noisy, ladder[: chosen + 1], cache, given)
@@ -84,12 +84,13 @@ def student_step(
         with torch.no_grad():
             guide = Guide(teacher, data, batch, past, haze)
             goal = guide.land(noisy, ladder[chosen], recipe.guidance)
-        mouth = data.mouth[batch.who][:, None]
-        weight = 1 + recipe.mouth_weight * mouth
+        # The teacher has the last word on all but the eyes: blinks are rare, it averages them.
+        weight = 1 + recipe.mouth_weight * data.mouth[batch.who][:, None]
+        weight = weight * (1 - data.eyes[batch.who][:, None])
         follow = (((guess - goal).pow(2) + 1e-4).sqrt() * weight).mean() / weight.mean()
-        truth = ((guess - batch.clean).abs() * mouth).mean()
+        truth = ((guess - batch.clean).abs() * data.decided(batch)).mean()
         lips = lip_error(reader, data, guess, batch, ~known)
-        loss = follow + 2 * truth + recipe.reader_weight * lips
+        loss = follow + 4 * truth + recipe.reader_weight * lips
         return Step(loss, {"follow": follow, "truth": truth, "lips": lips})
 
     return step

@@ -39,12 +39,12 @@ def teacher_step(
         cache, look = model.cache(data, batch.who)
         past, haze = corrupted(batch.past, batch.first, recipe.drop_motion, dice)
         known = torch.rand(rows, generator=dice) > recipe.drop_speed
-        given = model.given(past, haze, look, tokens, batch.speed, known)
+        given = model.given(past, haze, look, tokens, batch.gesture, batch.speed, known)
         level = _levels(rows, dice)
         noise = correlated_noise(batch.clean.shape, dice)
         noisy = add_noise(batch.clean, noise, level)
         v = model.backbone(noisy, level, cache, given)
-        weight = 1 + recipe.mouth_weight * data.mouth[batch.who][:, None]
+        weight = 1 + recipe.mouth_weight * data.decided(batch)
         error = (v - velocity(batch.clean, noise, level)).pow(2)
         loss = (error * weight).mean() / weight.mean()
         lips = lip_error(reader, data, clean_from(noisy, v, level), batch, ~deaf)

@@ -12,6 +12,7 @@ from torch import Tensor
 
 from realtime_model.facemap import CHANNELS
 from realtime_model.features import PAST_FRAMES
+from realtime_model.gestures import GESTURES
 from realtime_model.network import EmoNetwork
 from realtime_model.training.hearing import HeardClip
 from realtime_model.training.latents import Played
@@ -28,6 +29,7 @@ class Windows:
         clean: new frames, (b, f, c, 8, 8).
         mel: log-mels from `PAST_FRAMES` + m frames before them to m after, (b, 4 * frames, mels).
         opening: of the mouth, hundredths of the face width, (b, f).
+        gesture: of the performer, (b, f, 6), see `realtime_model.gestures`.
         speed: of the head, degrees a frame, (b, f).
         who: number of the portrait, (b,).
         first: whether nothing was rendered before, (b,).
@@ -37,6 +39,7 @@ class Windows:
     clean: Tensor
     mel: Tensor
     opening: Tensor
+    gesture: Tensor
     speed: Tensor
     who: Tensor
     first: Tensor
@@ -53,10 +56,18 @@ class DiffusionData:
         self.played = [p for p in played if p.clip in self.heard and len(p.opening) > _SHORTEST]
         saved = torch.load(faces, weights_only=True)
         self.face_map, self.picture = saved["face_map"], saved["picture"]
-        lips = F.avg_pool2d(self.face_map[:, [CHANNELS.index("lips")]], 8)
-        self.mouth = F.max_pool2d(lips, 3, 1, 1).clamp(max=0.35) / 0.35
+        self.mouth = _region(self.face_map, "lips")
+        self.eyes = _region(self.face_map, "eyes")
         shares = np.array([len(p.opening) for p in self.played], np.float64)
         self._shares = shares / shares.sum()
+
+    def decided(self, batch: "Windows") -> Tensor:
+        """How much each cell of each frame is decided by what the model is told, (b, f, 1, 8, 8).
+
+        The mouth by the sound; the eyes by the gesture, above all in the few frames of a blink.
+        """
+        blink = batch.gesture[:, :, GESTURES.index("blink"), None, None, None]
+        return self.mouth[batch.who][:, None] + self.eyes[batch.who][:, None] * (0.2 + 4 * blink)
 
     def scale(self) -> Tensor:
         """Deviation of pose and detail of the latents, (4, 1, 1); detail where the face is."""
@@ -68,7 +79,7 @@ class DiffusionData:
         """Draw windows at random, long clips more often."""
         kept, fresh = self.config.denoiser.motion_frames, self.config.geometry.hop_frames
         margin = self.config.audio.margin_frames
-        latent, mel, opening, speed, who, first = [], [], [], [], [], []
+        latent, mel, opening, gesture, speed, who, first = [], [], [], [], [], [], []
         for number in rng.choice(len(self.played), rows, p=self._shares):
             clip = self.played[number]
             start = int(rng.integers(-1, len(clip.opening) - fresh))
@@ -79,19 +90,28 @@ class DiffusionData:
             take = takes[rng.integers(len(takes))]
             mel.append(mel_span(take, start, margin, fresh) + rng.normal(0, 0.12))
             opening.append(clip.opening[frames[kept:]])
+            gesture.append(clip.gesture[frames[kept:]])
             speed.append(clip.speed_deg[frames[kept:]])
             who.append(clip.face)
         moved = torch.from_numpy(np.stack(latent).astype(np.float32))
-        latents = self._network.split(moved.flatten(0, 1)).unflatten(0, moved.shape[:2])
+        latents = self._network.split(moved.flatten(0, 1))
+        latents = latents.view(*moved.shape[:2], *latents.shape[1:])
         return Windows(
             past=latents[:, :kept],
             clean=latents[:, kept:],
             mel=torch.from_numpy(np.stack(mel).astype(np.float32)),
             opening=torch.from_numpy(np.stack(opening)) * 100,
+            gesture=torch.from_numpy(np.stack(gesture)),
             speed=torch.from_numpy(np.stack(speed)),
             who=torch.tensor(who),
             first=torch.tensor(first),
         )
+
+
+def _region(face_map: Tensor, channel: str) -> Tensor:
+    """Cells that a part of the face reaches, (p, 1, 8, 8) in [0, 1]."""
+    share = F.avg_pool2d(face_map[:, [CHANNELS.index(channel)]], 8)
+    return F.max_pool2d(share, 3, 1, 1).clamp(max=0.35) / 0.35
 
 
 def mel_span(

@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import multiprocessing
+import os
 from typing import Final
 
 from stream_server.errors import EngineUnavailableError
@@ -30,6 +31,8 @@ class WorkerProcess:
         theirs.close()  # now the end of the process is the end of the pipe
         self._loop = asyncio.get_running_loop()
         self._loop.add_reader(self._connection.fileno(), self._read)
+        # uvloop makes a watched pipe non-blocking; a large message would then be cut in half.
+        os.set_blocking(self._connection.fileno(), True)
 
     @property
     def pid(self) -> int | None:

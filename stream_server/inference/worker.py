@@ -4,6 +4,7 @@ Started with ``spawn``. It owns every stream's state; the server knows streams b
 the pipe to the server closes, so it never outlives its parent.
 """
 
+import contextlib
 import logging
 import signal
 import time
@@ -46,6 +47,11 @@ _WARMUP_STREAM: Final = "warm-up"
 def main(connection: Connection, model_name: ModelName, threads: int) -> None:
     """Run until the server closes the pipe."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches us too; the server decides
+    with contextlib.suppress(EOFError, ConnectionError):  # the server is gone: nobody to tell
+        _run(connection, model_name, threads)
+
+
+def _run(connection: Connection, model_name: ModelName, threads: int) -> None:
     try:
         model = _build(model_name, threads)
         connection.send(Built(model.geometry))
@@ -53,8 +59,8 @@ def main(connection: Connection, model_name: ModelName, threads: int) -> None:
         assert isinstance(slots_message, UseSlots)
         slots = SharedSlots.attach(slots_message.name, model.geometry)
         connection.send(Ready(_warm_up(model)))
-    except EOFError:
-        return
+    except (EOFError, ConnectionError):
+        raise
     except ModelError as exc:
         connection.send(StartFailed(_as_fault(exc)))
         return
@@ -64,8 +70,6 @@ def main(connection: Connection, model_name: ModelName, threads: int) -> None:
         return
     try:
         _Worker(model, slots).serve(connection)
-    except (EOFError, BrokenPipeError):
-        pass
     finally:
         slots.close()
 

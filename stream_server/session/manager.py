@@ -23,6 +23,7 @@ from stream_server.session.terms import EndReason, SessionStats
 log = logging.getLogger(__name__)
 
 _CLOSING_S = 5.0
+_FREEING_S = 2.0
 
 
 class ManagedSession(Protocol):
@@ -70,6 +71,7 @@ class SessionManager:
         self._metrics = metrics
         self._limiter = AddressLimiter(limits)
         self._sessions: dict[str, ManagedSession] = {}
+        self._tasks: dict[str, asyncio.Task[None]] = {}
         self._places_taken = 0
         self._group: asyncio.TaskGroup | None = None
         self._empty = asyncio.Event()
@@ -120,7 +122,9 @@ class SessionManager:
                     await session.close()
                     raise DrainingError
                 self._sessions[session_id] = session
-                self._group.create_task(self._supervise(session_id, session, address))
+                self._tasks[session_id] = self._group.create_task(
+                    self._supervise(session_id, session, address)
+                )
         except BaseException:
             if session_id not in self._sessions:
                 self._release(address)
@@ -135,13 +139,14 @@ class SessionManager:
         """
         return self._get(session_id).stats()
 
-    def end(self, session_id: str, reason: EndReason) -> None:
-        """Ask a session to end.
+    async def end(self, session_id: str, reason: EndReason) -> None:
+        """End a session and return when its place is free, or after two seconds.
 
         Raises:
             UnknownSessionError: it never existed, or has ended.
         """
         self._get(session_id).end(reason)
+        await asyncio.wait([self._tasks[session_id]], timeout=_FREEING_S)
 
     def drain(self) -> None:
         """Admit nobody from now on; running sessions go on."""
@@ -204,7 +209,7 @@ class SessionManager:
         except Exception:  # the last line of defence: a failed session must not end the others
             log.exception("session failed")
         finally:
-            del self._sessions[session_id]
+            del self._sessions[session_id], self._tasks[session_id]
             self._release(address)
             duration_s = self._clock.now_s() - started_s
             self._metrics.count_ended(reason.value, duration_s)

@@ -1,7 +1,6 @@
 """One user, from offer to close: a stream of the model, a peer connection, and what ties them."""
 
 import asyncio
-import contextlib
 import logging
 from typing import Final
 
@@ -130,9 +129,14 @@ class Session:
 
     async def _connect(self, peer: Peer) -> bool:
         """Wait until media can flow; False when the session ended before."""
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(self._options.connect_timeout_s):
-                await peer.connected.wait()
+        async with asyncio.TaskGroup() as group:
+            connected = group.create_task(peer.connected.wait())
+            await asyncio.wait(
+                (connected, self._ended),
+                timeout=self._options.connect_timeout_s,
+                return_when=asyncio.FIRST_COMPLETED,
+            )
+            connected.cancel()
         if not peer.connected.is_set():
             self.end(EndReason.CONNECT_TIMEOUT)
         elif peer.gone.is_set():

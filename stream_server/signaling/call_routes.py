@@ -73,8 +73,8 @@ def call_routes(services: Services) -> APIRouter:
 
     @router.delete("/{session_id}", status_code=204)
     async def end_call(session_id: str) -> None:
-        """End a session."""
-        services.sessions.end(session_id, EndReason.DELETED)
+        """End a session; its place is free when this answers."""
+        await services.sessions.end(session_id, EndReason.DELETED)
 
     @router.patch("/{session_id}", include_in_schema=False)
     async def change_call(session_id: str) -> None:

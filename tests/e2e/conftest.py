@@ -7,7 +7,7 @@ from pathlib import Path
 
 import av
 import pytest
-from playwright.sync_api import Browser, ConsoleMessage, Page, Playwright, sync_playwright
+from playwright.sync_api import Browser, ConsoleMessage, Page, Playwright, expect, sync_playwright
 
 from tests.e2e.chromium import FLAGS
 from tests.e2e.live_server import LiveServer
@@ -22,6 +22,9 @@ KEEP_PEERS = """
 """
 # What a browser prints about every answer that is no success; some tests provoke those.
 EXPECTED_NOISE = "Failed to load resource"
+
+# Longest wait for anything the page should do; enough for a machine with other work.
+PATIENCE_MS = 30_000
 
 OpenPage = Callable[..., Page]
 
@@ -65,6 +68,7 @@ def speech_wav(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def playwright() -> Iterator[Playwright]:
     # Per module, not per session: while it runs it owns this thread's event loop, and other
     # folders' tests need one of their own.
+    expect.set_options(timeout=PATIENCE_MS)
     with sync_playwright() as playwright:
         yield playwright
 
@@ -101,7 +105,7 @@ def open_page(browser: Browser, server: LiveServer) -> Iterator[OpenPage]:
     ) -> Page:
         permissions = ["microphone"] if microphone else []
         context = browser.new_context(permissions=permissions, **options)  # type: ignore[arg-type]
-        context.set_default_timeout(15_000)
+        context.set_default_timeout(PATIENCE_MS)
         contexts.append(context)
         page = context.new_page()
         page.add_init_script(KEEP_PEERS)

@@ -1,5 +1,7 @@
 """What a person does on the page, and what they would see and hear, as functions."""
 
+import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -38,6 +40,20 @@ def stop_talking(page: Page) -> None:
     expect(page.locator("#status")).to_contain_text("Ready")
 
 
+def wait_until(page: Page, expression: str) -> None:
+    """Wait until an expression holds. Asked from outside: the page's own policy forbids eval."""
+    deadline_s = time.monotonic() + LIVE_MS / 1_000
+    while not page.evaluate(expression):
+        assert time.monotonic() < deadline_s, f"never came true: {expression}"
+        page.wait_for_timeout(100)
+
+
+def wait_for_sessions(page: Page, count: int) -> None:
+    """Wait until the server holds that many calls."""
+    metrics = "fetch('/metrics').then((answer) => answer.text())"
+    wait_until(page, f"{metrics}.then((text) => /^emolive_sessions_active {count}\\b/m.test(text))")
+
+
 def received_in(page: Page, seconds: float) -> Received:
     before = page.evaluate(_STATISTICS)
     page.wait_for_timeout(seconds * 1_000)
@@ -48,6 +64,14 @@ def received_in(page: Page, seconds: float) -> Received:
         freezes=after["freezes"],
         voice_rms=((after["energy"] - before["energy"]) / voice_s) ** 0.5 if voice_s > 0 else 0.0,
     )
+
+
+def wait_until_voice(page: Page, is_so: Callable[[float], bool]) -> None:
+    """Wait until two seconds sound as wanted: what was said before is still on its way."""
+    heard = [received_in(page, 2).voice_rms]
+    while not is_so(heard[-1]):
+        assert len(heard) < LIVE_MS / 2_000, f"never as wanted: {heard}"
+        heard.append(received_in(page, 2).voice_rms)
 
 
 def movement(page: Page, pictures: int) -> list[float]:

@@ -1,22 +1,26 @@
 """The parts of the client that compute: run in the browser they are written for, without a call."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
-from playwright.sync_api import Page
+from playwright.sync_api import Browser
+
+from tests.e2e.live_server import LiveServer
 
 
-@pytest.fixture
-def run(open_page: Callable[..., Page]) -> Callable[..., Any]:
+@pytest.fixture(scope="module")
+def run(browser: Browser, server: LiveServer) -> Iterator[Callable[..., Any]]:
     """Return a function that evaluates an expression with one module of the client as ``m``."""
-    page = open_page()
+    page = browser.new_page()
+    page.goto(server.url)
 
     def run(module: str, expression: str, argument: object = None) -> Any:
         code = f"async (a) => {{ const m = await import('/{module}.js'); return {expression}; }}"
         return page.evaluate(code, argument)
 
-    return run
+    yield run
+    page.close()
 
 
 def look(at_ms: int, frames: int, **more: object) -> dict[str, object]:

@@ -3,12 +3,11 @@
 from collections.abc import Callable
 from pathlib import Path
 
-import pytest
 from playwright.sync_api import Page, Playwright, Route, expect
 
 from tests.e2e.chromium import FLAGS
 from tests.e2e.live_server import LiveServer
-from tests.e2e.steps import LIVE_MS, start_talking, stop_talking
+from tests.e2e.steps import LIVE_MS, start_talking, stop_talking, wait_for_sessions
 
 OpenPage = Callable[..., Page]
 
@@ -57,9 +56,7 @@ def test_a_full_server_is_explained_and_gives_the_place_when_it_is_free(
     expect(second.get_by_role("alert")).to_contain_text("taken")
     expect(second.locator("#status")).to_contain_text("Waiting for a place")
     stop_talking(first)
-    first.wait_for_function(
-        "async () => /emolive_sessions_active 1/.test(await (await fetch('/metrics')).text())"
-    )
+    wait_for_sessions(first, 1)
     second.get_by_role("button", name="Try now").click()
     expect(second.locator("#status")).to_contain_text("Live", timeout=LIVE_MS)
     expect(second.locator("#notice")).to_be_hidden()
@@ -124,25 +121,20 @@ def test_a_network_without_udp_is_explained(open_page: OpenPage) -> None:
     expect(page.locator("#status")).to_contain_text("Ready")
 
 
-def test_a_call_that_the_server_ends_stays_ended_and_says_so(open_page: OpenPage) -> None:
+def test_an_unplugged_microphone_is_missed_and_the_servers_end_is_final(
+    open_page: OpenPage,
+) -> None:
     page = open_page()
     with page.expect_response("**/v1/realtime/calls?*") as answer:
         start_talking(page)
+    page.evaluate("window.peers.at(-1).getSenders()[0].track.dispatchEvent(new Event('ended'))")
+    notice(page, "microphone_unplugged")
     page.evaluate("(path) => fetch(path, { method: 'DELETE' })", answer.value.headers["location"])
     notice(page, "ended_deleted")
     expect(page.locator("#status")).to_contain_text("The call ended")
     expect(page.get_by_role("button", name="Start talking")).to_be_enabled()
 
 
-def test_a_microphone_that_is_unplugged_is_missed(open_page: OpenPage) -> None:
-    page = open_page()
-    start_talking(page)
-    page.evaluate("window.peers.at(-1).getSenders()[0].track.dispatchEvent(new Event('ended'))")
-    notice(page, "microphone_unplugged")
-    stop_talking(page)
-
-
-@pytest.mark.timeout(120)
 def test_a_lost_server_is_found_again_without_a_hand(open_page: OpenPage, tmp_path: Path) -> None:
     server = LiveServer(tmp_path)
     try:
@@ -151,11 +143,11 @@ def test_a_lost_server_is_found_again_without_a_hand(open_page: OpenPage, tmp_pa
         page = open_page(url=server.url)
         start_talking(page)
         server.kill()
-        expect(page.locator("#status")).to_contain_text("Reconnecting", timeout=15_000)
+        expect(page.locator("#status")).to_contain_text("Reconnecting", timeout=LIVE_MS)
         expect(page.get_by_role("button", name="Try now")).to_be_visible()
         server.start()
         server.wait_ready()
-        expect(page.locator("#status")).to_contain_text("Live", timeout=30_000)
+        expect(page.locator("#status")).to_contain_text("Live", timeout=LIVE_MS)
         expect(page.locator("#notice")).to_be_hidden()
         stop_talking(page)
     finally:

@@ -3,7 +3,7 @@
 import asyncio
 import json
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
 
@@ -35,11 +35,13 @@ def babble(seconds: float, seed: int = 1) -> NDArray[np.int16]:
     pitch_hz = 130 + 25 * np.sin(2 * np.pi * 0.7 * t + seed)
     phase = 2 * np.pi * np.cumsum(pitch_hz) / RATE_HZ
     harmonics = np.arange(1, 24)
-    gains = sum(np.exp(-(((harmonics * 130 - f) / 220) ** 2)) for f in (600, 1_150, 2_500)) + 0.05
-    buzz = sum(g * np.sin(k * phase) for k, g in zip(harmonics, gains, strict=True))
+    formants_hz = np.array([600, 1_150, 2_500])
+    distances = (harmonics[:, None] * 130 - formants_hz) / 220
+    gains = np.exp(-(distances**2)).sum(axis=1) + 0.05
+    buzz = gains @ np.sin(harmonics[:, None] * phase)
     syllables = np.clip(np.sin(2 * np.pi * 2.5 * t), 0, 1) ** 0.5
     sound = buzz * syllables
-    return (sound / np.abs(sound).max() * 16_000).astype(np.int16)
+    return np.asarray(sound / np.abs(sound).max() * 16_000, np.int16)
 
 
 class VoiceSource(MediaStreamTrack):
@@ -145,7 +147,7 @@ class Caller:
         self._reports: dict[str, tuple[float, int]] = {}
         self._receivers = {t.kind: t.receiver for t in self.connection.getTransceivers()}
         for kind, receiver in self._receivers.items():
-            receiver._handle_rtcp_packet = self._note_report(kind, receiver)  # type: ignore[method-assign]
+            receiver._handle_rtcp_packet = self._note_report(kind, receiver)  # type: ignore[method-assign, assignment]
 
     async def offer(self) -> str:
         await self.connection.setLocalDescription()
@@ -157,7 +159,7 @@ class Caller:
     def send(self, message: dict[str, object] | str | bytes) -> None:
         self.channel.send(json.dumps(message) if isinstance(message, dict) else message)
 
-    async def until(self, condition: Callable[[Heard], object], within_s: float = 10.0) -> None:
+    async def until(self, condition: Callable[[Heard], object], within_s: float = 30.0) -> None:
         """Wait until something was heard."""
         async with asyncio.timeout(within_s):
             while not condition(self.heard):
@@ -192,7 +194,7 @@ class Caller:
 
     def _note_report(
         self, kind: str, receiver: RTCRtpReceiver
-    ) -> Callable[[AnyRtcpPacket], Awaitable[None]]:
+    ) -> Callable[[AnyRtcpPacket], Coroutine[None, None, None]]:
         handle = receiver._handle_rtcp_packet
 
         async def note(packet: AnyRtcpPacket) -> None:
@@ -218,11 +220,10 @@ class Caller:
             except MediaStreamError:
                 return
             assert isinstance(frame, av.VideoFrame)
-            image = frame.to_ndarray(format="yuv420p")
+            image = np.asarray(frame.to_ndarray(format="yuv420p"), np.uint8)
             self.heard.sizes.add((frame.width, frame.height))
-            at_s = float(frame.pts * frame.time_base)
             dark = image[: frame.height * 15 // 16, frame.width // 2] < 90
-            picture = Picture(at_s, read_position(image), int(dark.sum()), time.monotonic())
+            picture = Picture(frame.time, read_position(image), int(dark.sum()), time.monotonic())
             self.heard.pictures.append(picture)
             self._news.set()
 
@@ -233,9 +234,10 @@ class Caller:
             except MediaStreamError:
                 return
             assert isinstance(frame, av.AudioFrame)
-            samples = frame.to_ndarray().reshape(-1, len(frame.layout.channels))[:, 0]
-            at_s = float(frame.pts * frame.time_base)
-            self.heard.sound.append(Sound(at_s, samples, time.monotonic()))
+            samples = np.asarray(frame.to_ndarray(), np.int16)
+            first = samples.reshape(-1, len(frame.layout.channels))[:, 0]
+            assert frame.time is not None
+            self.heard.sound.append(Sound(frame.time, first, time.monotonic()))
 
 
 def _signed32(difference: int) -> int:

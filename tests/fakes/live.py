@@ -27,7 +27,7 @@ async def running_engine() -> AsyncIterator[InferenceEngine]:
     engine = InferenceEngine(model="testcard", threads=1, clock=CLOCK, restart_backoff_s=0.1)
     task = asyncio.get_running_loop().create_task(engine.run(), name="engine")
     try:
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(60):
             await engine.wait_ready()
         yield engine
     finally:
@@ -71,5 +71,5 @@ async def calling(
         yield Call(session, caller, metrics, ended)
     finally:
         await caller.close()
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(30):
             await ended

@@ -49,7 +49,7 @@ class StagedLandmarker:
 
 def staged_face(x: float = 100, y: float = 100, width: float = 80, yaw_deg: float = 0) -> Face:
     """A face oval of 478 points around (x, y), turned by an angle."""
-    landmarks: NDArray[np.float32] = np.tile(np.float32([x, y, 0]), (478, 1))
+    landmarks: NDArray[np.float32] = np.tile(np.array([x, y, 0], np.float32), (478, 1))
     angles = np.linspace(0, 2 * np.pi, len(FACE_OVAL), endpoint=False)
     landmarks[list(FACE_OVAL), 0] = x + np.sin(angles) * width / 2
     landmarks[list(FACE_OVAL), 1] = y - np.cos(angles) * width * 0.65

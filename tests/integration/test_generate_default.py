@@ -12,7 +12,7 @@ from emolive.bench_model import RECORDING, demo_portrait
 
 def emolive(*arguments: object) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-m", "emolive", *map(str, arguments)]
-    return subprocess.run(command, capture_output=True, text=True, timeout=100, check=False)
+    return subprocess.run(command, capture_output=True, text=True, timeout=250, check=False)
 
 
 def first_seconds(seconds: int, path: Path) -> Path:

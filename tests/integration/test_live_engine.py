@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import uvloop
 
 from realtime_model.contract import AudioWindow, StreamOptions
 from stream_server.errors import EngineUnavailableError, WorkerFaultError
@@ -26,11 +27,11 @@ def window(engine: InferenceEngine, index: int, level: float = 0.1) -> AudioWind
 
 
 async def test_frames_come_back_for_the_window_that_asked() -> None:
-    async with running_engine() as engine, asyncio.timeout(10):
+    async with running_engine() as engine, asyncio.timeout(30):
         resting = await engine.open_stream("s", PORTRAIT, StreamOptions())
         assert resting.shape == (384, 256)
         for index in range(3):
-            engine.submit("s", window(engine, index), epoch=0, deadline_s=CLOCK.now_s() + 5)
+            engine.submit("s", window(engine, index), epoch=0, deadline_s=CLOCK.now_s() + 60)
         chunks = [await engine.chunks("s").get() for _ in range(3)]
         assert [chunk.chunk_index for chunk in chunks] == [0, 1, 2]
         assert chunks[0].frames.shape == (4, 384, 256)
@@ -38,17 +39,29 @@ async def test_frames_come_back_for_the_window_that_asked() -> None:
 
 
 async def test_an_interruption_withdraws_windows_and_frames() -> None:
-    async with running_engine() as engine, asyncio.timeout(10):
+    async with running_engine() as engine, asyncio.timeout(30):
         await engine.open_stream("s", PORTRAIT, StreamOptions())
         for index in range(3):
-            engine.submit("s", window(engine, index), epoch=0, deadline_s=CLOCK.now_s() + 5)
-        engine.submit("s", window(engine, 7), epoch=1, deadline_s=CLOCK.now_s() + 5)
+            engine.submit("s", window(engine, index), epoch=0, deadline_s=CLOCK.now_s() + 60)
+        engine.submit("s", window(engine, 7), epoch=1, deadline_s=CLOCK.now_s() + 60)
         chunk = await engine.chunks("s").get()
         assert (chunk.chunk_index, chunk.epoch) == (7, 1)
 
 
+def test_large_answers_arrive_whole_on_the_servers_own_event_loop() -> None:
+    async def open_many() -> None:
+        async with running_engine() as engine, asyncio.timeout(30):
+            for _ in range(50):
+                resting = await engine.open_stream("s", PORTRAIT, StreamOptions())
+                assert resting.shape == (384, 256)
+                await engine.close_stream("s")
+            assert engine.status.restarts == 0
+
+    uvloop.run(open_many())
+
+
 async def test_a_refused_portrait_is_a_sentence_and_leaves_nothing() -> None:
-    async with running_engine() as engine, asyncio.timeout(10):
+    async with running_engine() as engine, asyncio.timeout(30):
         before = shared_memory()
         with pytest.raises(WorkerFaultError, match="smaller than 64") as caught:
             await engine.open_stream("s", NO_PICTURE, StreamOptions())
@@ -60,11 +73,11 @@ async def test_a_refused_portrait_is_a_sentence_and_leaves_nothing() -> None:
 
 
 async def test_options_change_while_a_stream_runs() -> None:
-    async with running_engine() as engine, asyncio.timeout(10):
+    async with running_engine() as engine, asyncio.timeout(30):
         await engine.open_stream("s", PORTRAIT, StreamOptions())
         before = shared_memory()
         await engine.change_options("s", StreamOptions(steps=1))
-        engine.submit("s", window(engine, 5), epoch=0, deadline_s=CLOCK.now_s() + 5)
+        engine.submit("s", window(engine, 5), epoch=0, deadline_s=CLOCK.now_s() + 60)
         assert (await engine.chunks("s").get()).chunk_index == 5
         assert shared_memory() == before
 
@@ -113,10 +126,10 @@ async def test_a_process_that_hangs_is_replaced() -> None:
         pid = engine.worker_pid
         assert pid is not None
         os.kill(pid, signal.SIGSTOP)
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             while engine.worker_pid in (pid, None):  # noqa: ASYNC110 - restarts are not announced
                 await asyncio.sleep(0.1)
-            engine.submit("s", window(engine, 4), epoch=0, deadline_s=CLOCK.now_s() + 5)
+            engine.submit("s", window(engine, 4), epoch=0, deadline_s=CLOCK.now_s() + 60)
             assert (await engine.chunks("s").get()).chunk_index == 4
 
 

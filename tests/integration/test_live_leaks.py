@@ -1,6 +1,7 @@
 """Callers come and go; nothing of them stays."""
 
 import asyncio
+import contextlib
 import gc
 import os
 import threading
@@ -35,10 +36,13 @@ async def test_twenty_calls_leave_no_task_thread_descriptor_or_memory() -> None:
         for cycle in range(CYCLES):
             async with calling(engine, Caller(SILENT), session_id=f"sess_{cycle}"):
                 pass
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(5):  # the last thread ends when the system gets round to it
+                while threading.active_count() > threads:  # noqa: ASYNC110
+                    await asyncio.sleep(0.05)
         gc.collect()
-        await asyncio.sleep(0.2)
         assert {task.get_name() for task in asyncio.all_tasks()} == tasks
-        assert threading.active_count() == threads
-        assert open_files() == files
+        assert threading.active_count() <= threads
+        assert open_files() <= files
         assert shared_memory() == memory
         assert engine._streams == {}

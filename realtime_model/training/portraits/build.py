@@ -14,7 +14,7 @@ Stage = Callable[[Studio, Path], Iterator[str]]
 
 STAGES: tuple[tuple[str, Stage], ...] = (
     ("photos", collect_photos),
-    ("renders", collect_renders),
     ("morphs", collect_morphs),
     ("filters", collect_filtered),
+    ("renders", collect_renders),
 )

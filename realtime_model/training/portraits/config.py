@@ -3,7 +3,6 @@
 import dataclasses
 import hashlib
 import json
-import types
 import typing
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -129,7 +128,7 @@ def _build(kind: Any, value: Any, where: str) -> Any:
     if origin is tuple and isinstance(value, list):
         return tuple(_build(arguments[0], item, f"{where}[{n}]") for n, item in enumerate(value))
     if origin is Mapping and isinstance(value, dict):
-        return types.MappingProxyType({}) | value
+        return dict(value)
     if origin is Literal and value in arguments:
         return value
     if kind is float and type(value) in (int, float):

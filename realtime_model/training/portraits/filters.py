@@ -14,6 +14,7 @@ from realtime_model.training.portraits.config import SPLITS, Style
 from realtime_model.training.portraits.studio import Origin, Studio
 
 Floats = NDArray[np.float32]
+_FILTERED = ("photo", "morph")
 Filter = Callable[[RgbImage], RgbImage]
 
 
@@ -22,9 +23,7 @@ def collect_filtered(studio: Studio, packages_folder: Path) -> Iterator[str]:
     del packages_folder  # made from portraits, not from packages
     plan = studio.config.filters
     for split in SPLITS:
-        sitters = [
-            p for p in studio.portraits(split=split) if p.style in ("photo", "morph", "render")
-        ]
+        sitters = [p for p in studio.portraits(split=split) if p.style in _FILTERED]
         random.Random(f"{plan.seed} {split}").shuffle(sitters)
         named = ((f"{kind}-{p.name}", p) for p, kind in zip(sitters, itertools.cycle(FILTERS)))
         usable = ((name, p) for name, p in named if name not in studio.config.exclude)
@@ -39,22 +38,9 @@ def collect_filtered(studio: Studio, packages_folder: Path) -> Iterator[str]:
 
 
 def oil(image: RgbImage, *, radius_px: int = 5) -> RgbImage:
-    """Paint in flat dabs with crisp edges: the Kuwahara filter.
-
-    Every pixel takes the mean of the calmest of the four square windows that have it as a corner.
-    """
-    picture = image.astype(np.float32)
-    mean = cv2.blur(picture, (radius_px, radius_px))
-    variance = cv2.blur(picture**2, (radius_px, radius_px)) - mean**2
-    unrest = variance.sum(axis=2)
-    reach = radius_px // 2
-    best, least = mean.copy(), np.full(unrest.shape, np.inf, np.float32)
-    for down, right in itertools.product((-reach, reach), repeat=2):
-        calm = np.roll(unrest, (down, right), (0, 1))
-        chosen = calm < least
-        least = np.where(chosen, calm, least)
-        best = np.where(chosen[..., None], np.roll(mean, (down, right), (0, 1)), best)
-    return _to_picture(_saturate(best, 1.25) + _canvas(image.shape[:2]))
+    """Paint in flat dabs with crisp edges, and brush strokes that follow the forms."""
+    painted = _saturate(_dabs(image, radius_px), 1.2)
+    return _to_picture(painted + 6 * _strokes(image)[..., None])
 
 
 def watercolour(image: RgbImage) -> RgbImage:
@@ -91,6 +77,47 @@ FILTERS: dict[str, tuple[Style, Filter]] = {
     "watercolour": ("painting", watercolour),
     "poster": ("drawing", poster),
 }
+
+
+def _dabs(image: RgbImage, radius_px: int) -> Floats:
+    """Give every pixel the mean of the calmest of four windows that have it as a corner.
+
+    Source: Kuwahara et al., "Processing of RI-angiocardiographic images", 1976.
+    """
+    reach = radius_px // 2
+    bordered = cv2.copyMakeBorder(image, reach, reach, reach, reach, cv2.BORDER_REPLICATE)
+    picture = np.asarray(bordered, np.float32)
+    mean = cv2.blur(picture, (radius_px, radius_px))
+    unrest = (cv2.blur(picture**2, (radius_px, radius_px)) - mean**2).sum(axis=2)
+    height, width = image.shape[:2]
+    best, least = np.zeros(image.shape, np.float32), np.full((height, width), np.inf, np.float32)
+    for down, right in itertools.product((0, 2 * reach), repeat=2):
+        window = np.s_[down : down + height, right : right + width]
+        calmer = unrest[window] < least
+        least = np.where(calmer, unrest[window], least)
+        best = np.where(calmer[..., None], mean[window], best)
+    return best
+
+
+def _strokes(image: RgbImage, *, length_px: int = 19) -> Floats:
+    """Return unit noise smeared along the picture's edges, as a brush would go, (h, w).
+
+    Source: line integral convolution, Cabral and Leedom, 1993, along the structure tensor.
+    """
+    grey = cv2.GaussianBlur(cv2.cvtColor(image, cv2.COLOR_RGB2GRAY), (0, 0), 3)
+    right, down = cv2.Sobel(grey, cv2.CV_32F, 1, 0), cv2.Sobel(grey, cv2.CV_32F, 0, 1)
+    xx, yy, xy = (
+        cv2.GaussianBlur(product, (0, 0), 6) for product in (right**2, down**2, right * down)
+    )
+    along = 0.5 * np.arctan2(2 * xy, xx - yy) + np.pi / 2
+    rows, columns = np.mgrid[: grey.shape[0], : grey.shape[1]].astype(np.float32)
+    noise = np.asarray(np.random.default_rng(0).normal(0, 1, grey.shape), np.float32)
+    total = np.zeros_like(noise)
+    for step in range(-(length_px // 2), length_px // 2 + 1):
+        x = np.asarray(columns + step * np.cos(along), np.float32)
+        y = np.asarray(rows + step * np.sin(along), np.float32)
+        total += cv2.remap(noise, x, y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REFLECT)
+    return np.asarray(total / np.sqrt(length_px), np.float32)
 
 
 def _outlines(image: RgbImage) -> Floats:

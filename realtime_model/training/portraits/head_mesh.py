@@ -115,7 +115,6 @@ def _parse(text: str) -> tuple[Floats, dict[str, Part]]:
         elif kind == "vt":
             uvs.append(values[:2])
         elif kind == "g":
-            # Lashes come in one group per row of the card; the rows make one part.
             group = values[0]
         elif kind == "f" and group in corners:
             corners[group] += [[values[0], *pair] for pair in pairwise(values[1:])]

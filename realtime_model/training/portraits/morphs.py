@@ -84,9 +84,10 @@ def morph(one: Sitter, other: Sitter, *, share: float) -> RgbImage:
     size_px = one.image.shape[0]
     host = warp_to(one.image, points, target)
     guest = warp_to(other.image, guest_points, target)
-    mask = face_mask(target, size_px) * share
-    toned = match_tone(guest, host, mask > share / 2)
-    mixed = host * (1 - mask[..., None]) + toned * mask[..., None]
+    inside = face_mask(target, size_px)
+    toned = match_tone(guest, host, inside > 0.5)
+    mask = share * inside[..., None]
+    mixed = host * (1 - mask) + toned * mask
     return np.clip(mixed + 0.5, 0, 255).astype(np.uint8)
 
 

@@ -70,6 +70,7 @@ def _download(package: Package, folder: Path) -> None:
         )
     except (OSError, subprocess.SubprocessError) as exc:
         raise PackageError(
-            f"cannot download {package.name} {package.version}: is this machine offline, or "
-            f"{package.registry}'s client not installed? Put {package.file} into {folder} by hand to go on."
+            f"cannot download {package.name} {package.version}: is this machine offline, or the "
+            f"client of {package.registry} missing? To go on by hand, put {package.file} into "
+            f"{folder}."
         ) from exc

@@ -37,7 +37,9 @@ def test_what_is_encoded_can_be_decoded(codec: str) -> None:
         assert all(len(payload) <= 1_300 for payload in payloads)
         data = b"".join(depayload(payload) for payload in payloads)
         decoded += decoder.decode(JitterFrame(data, index * 3_600))
-    back = decoded[-1].to_ndarray(format="yuv420p")
+    last = decoded[-1]
+    assert isinstance(last, av.VideoFrame)
+    back = last.to_ndarray(format="yuv420p")
     assert np.abs(back.astype(int) - image).mean() < 4
 
 

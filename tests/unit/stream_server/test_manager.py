@@ -116,8 +116,8 @@ async def test_session_is_answered_and_known_until_it_ends(house: House) -> None
     assert answer == "answer to ok"
     assert house.built[0].options == OPTIONS
     assert house.manager.stats(session_id).session_id == session_id
-    house.manager.end(session_id, EndReason.DELETED)
-    await house.manager.wait_empty()
+    await house.manager.end(session_id, EndReason.DELETED)
+    assert house.manager.active == 0
     assert house.tally.ended == {"deleted": 1}
     with pytest.raises(UnknownSessionError):
         house.manager.stats(session_id)
@@ -134,8 +134,7 @@ async def test_full_house_refuses_and_recovers(house: House) -> None:
     with pytest.raises(CapacityError, match="2 of 2"):
         await house.open()
     assert house.tally.rejected == {"at_capacity": 1}
-    house.manager.end(first, EndReason.DELETED)
-    await asyncio.sleep(0.01)
+    await house.manager.end(first, EndReason.DELETED)
     await house.open()
 
 

@@ -37,7 +37,7 @@ def test_refusals_say_when_to_come_back() -> None:
 def test_portrait_refused_by_the_model_is_the_clients_to_mend() -> None:
     answer = problem_of(WorkerFaultError("bad_portrait", "No face was found."))
     assert answer.status_code == 422
-    assert json.loads(answer.body)["detail"] == "No face was found."
+    assert json.loads(bytes(answer.body))["detail"] == "No face was found."
 
 
 def test_unknown_code_is_a_server_error_without_details() -> None:

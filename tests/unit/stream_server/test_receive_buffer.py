@@ -1,5 +1,7 @@
 """Numbered packets against a scripted arrival: order, delay, recovery. No network, no clock."""
 
+from collections.abc import Collection
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -40,7 +42,7 @@ def delays(heard: list[tuple[float, int | None, int]]) -> dict[int, float]:
     return {number: at - number * 0.02 for at, number, _ in heard if number is not None}
 
 
-def steady(count: int, without: set[int] = frozenset()) -> dict[int, float]:
+def steady(count: int, without: Collection[int] = ()) -> dict[int, float]:
     return {n: n * 0.02 + 0.03 for n in range(count) if n not in without}
 
 

@@ -1,5 +1,7 @@
 """The model process from the inside, without the process."""
 
+import multiprocessing
+import threading
 from collections.abc import Iterator, Mapping
 
 import cv2
@@ -19,7 +21,7 @@ from stream_server.inference.messages import (
 )
 from stream_server.inference.shared import LentPicture, SharedSlots
 from stream_server.inference.testcard import TestcardModel, read_position
-from stream_server.inference.worker import _warm_up, _Worker
+from stream_server.inference.worker import _warm_up, _Worker, main
 
 PORTRAIT: RgbImage = np.full((80, 70, 3), 150, np.uint8)
 
@@ -98,3 +100,22 @@ def test_warm_up_takes_time_and_leaves_no_stream() -> None:
     model = TestcardModel()
     assert _warm_up(model) > 0
     assert model._portraits == {}
+
+
+@pytest.mark.parametrize("reads_first", [True, False], ids=["end-of-file", "reset"])
+def test_a_server_that_is_gone_is_no_error(
+    monkeypatch: pytest.MonkeyPatch, reads_first: bool
+) -> None:
+    monkeypatch.setattr("signal.signal", lambda number, action: None)
+    ours, theirs = multiprocessing.Pipe()
+
+    def hang_up() -> None:
+        ours.poll(10)
+        if reads_first:
+            ours.recv()
+        ours.close()  # what was not read makes it a reset
+
+    server = threading.Thread(target=hang_up)
+    server.start()
+    main(theirs, "testcard", 1)
+    server.join()

@@ -1,0 +1,92 @@
+"""What a person does besides speaking: small turns of the head, glances, blinks.
+
+A few-step sampler returns the likeliest motion, and the likeliest eye is an open one: rare things
+are averaged away. So they are drawn here and handed to the backbone as a weak condition, as EMO
+hands it the speed of the head; how neck, hair and lids follow is still the network's to know.
+Drawn per absolute frame from the stream's seed: chunking cannot change them.
+"""
+
+import numpy as np
+from numpy.typing import NDArray
+
+GESTURES = ("pitch", "yaw", "roll", "blink", "gaze_x", "gaze_y")
+# What one unit of each number means: 5 degrees of rotation, a closed eye, a quarter of an iris.
+UNITS = np.array([np.pi / 36, np.pi / 36, np.pi / 36, 1.0, 0.25, 0.25], np.float32)
+
+_BLINK = np.array([0.35, 0.85, 1.0, 0.9, 0.6, 0.3, 0.1], np.float32)
+_BLINK_EVERY = 80  # frames between the starts of two blinks, on average
+_TURN = 44  # frames a turn of the head takes
+_AMPLITUDE = np.array([0.42, 0.62, 0.34], np.float32)
+_GLANCE = 36  # frames a glance is held
+
+
+def gestures(
+    seed: int, first_frame: int, frames: int, *, liveliness: float = 1.0
+) -> NDArray[np.float32]:
+    """Return the gestures of some absolute frames, (frames, 6), in `UNITS`.
+
+    Args:
+        seed: of the stream.
+        first_frame: absolute number of the first one.
+        frames: how many.
+        liveliness: scales turns and glances; blinks stay, a face that never blinks is dead.
+    """
+    at = np.arange(first_frame, first_frame + frames)
+    out = np.zeros((frames, len(GESTURES)), np.float32)
+    for axis in range(3):
+        out[:, axis] = _drift(seed, axis, at) * _AMPLITUDE[axis] * liveliness
+    out[:, 3] = _blinks(seed, at)
+    glance = _glances(seed, at) * liveliness
+    # The eyes hold the viewer while the head turns away from them.
+    out[:, 4] = glance[:, 0] + 0.4 * out[:, 1]
+    out[:, 5] = glance[:, 1] - 0.2 * out[:, 0]
+    return out
+
+
+def _drift(seed: int, axis: int, at: NDArray[np.int64]) -> NDArray[np.float32]:
+    """Smooth noise of unit deviation: white noise under a bell that ends at each frame."""
+    bell = np.exp(-(np.linspace(-3, 3, _TURN) ** 2) / 2)
+    bell /= np.sqrt((bell**2).sum())
+    noise = np.array(
+        [_random(seed, 10 + axis, f) for f in range(int(at[0]) - _TURN + 1, int(at[-1]) + 1)]
+    )
+    return np.convolve((noise - 0.5) * np.sqrt(12.0), bell, "valid").astype(np.float32)
+
+
+def _blinks(seed: int, at: NDArray[np.int64]) -> NDArray[np.float32]:
+    """One blink somewhere in each stretch of frames; one in eight is double."""
+    out = np.zeros(len(at), np.float32)
+    for stretch in range(int(at[0]) // _BLINK_EVERY - 1, int(at[-1]) // _BLINK_EVERY + 1):
+        start = stretch * _BLINK_EVERY + int(_random(seed, 1, stretch) * (_BLINK_EVERY - 24))
+        starts = [start, start + 11] if _random(seed, 2, stretch) < 0.125 else [start]
+        for begin in starts:
+            place = at - begin
+            inside = (place >= 0) & (place < len(_BLINK))
+            out[inside] = np.maximum(out[inside], _BLINK[place[inside]])
+    return out
+
+
+def _glances(seed: int, at: NDArray[np.int64]) -> NDArray[np.float32]:
+    """Where the eyes wander, (n, 2): mostly nowhere, sometimes aside, in softened jumps."""
+    soft = np.arange(-2, 3)
+    out = np.zeros((len(at), 2), np.float32)
+    for shift in soft:
+        hold = (at + shift) // _GLANCE
+        for axis, reach in enumerate((0.9, 0.4)):
+            place = np.array([(_random(seed, 4 + axis, int(h)) - 0.5) * 2 * reach for h in hold])
+            away = np.array([_random(seed, 3, int(h)) < 0.35 for h in hold])
+            out[:, axis] += np.where(away, place, 0.0) / len(soft)
+    return out
+
+
+def _random(seed: int, purpose: int, number: int) -> float:
+    """A number in [0, 1) that depends on nothing but its arguments (splitmix64)."""
+    x = (
+        seed * 0x9E3779B97F4A7C15 + purpose * 0xBF58476D1CE4E5B9 + number * 0x94D049BB133111EB
+    ) & _MASK
+    for shift, factor in ((30, 0xBF58476D1CE4E5B9), (27, 0x94D049BB133111EB)):
+        x = ((x ^ (x >> shift)) * factor) & _MASK
+    return ((x ^ (x >> 31)) >> 11) / 2**53
+
+
+_MASK = 2**64 - 1

@@ -1,0 +1,86 @@
+"""The audio encoder is taught to hear the mouth."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from numpy.typing import NDArray
+
+from realtime_model.config import ModelConfig
+from realtime_model.training import hearing
+from realtime_model.training.hearing import (
+    JAW,
+    MOUTH_SHAPES,
+    HeardClip,
+    HearingRecipe,
+    Listener,
+    hear,
+    hear_once,
+    score,
+    train_listener,
+)
+from realtime_model.training.rendering import Clip
+
+
+def test_a_clip_is_heard_clean_and_mishandled(clips: list[Clip], tiny: ModelConfig) -> None:
+    heard = hear(clips, tiny.audio, variants=2, seed=0)
+    assert [h.name for h in heard] == [c.name for c in clips]
+    for clip, h in zip(clips, heard, strict=True):
+        assert [m.shape for m in h.mels] == [(4 * len(clip.mouth), 16)] * 3
+        assert h.mouth.shape == (len(clip.mouth), len(MOUTH_SHAPES))
+        assert np.array_equal(h.mouth[:, MOUTH_SHAPES.index(JAW)], clip.mouth[:, JAW])
+        assert not np.array_equal(h.mels[0], h.mels[1])
+
+
+def test_what_was_heard_once_is_kept_until_the_clips_change(
+    clips: list[Clip], tiny: ModelConfig, tmp_path: Path
+) -> None:
+    cache = tmp_path / "heard" / "train.npz"
+    first = hear_once(clips, tiny.audio, cache, variants=1, seed=0)
+    written = cache.stat().st_mtime_ns
+    again = hear_once(clips, tiny.audio, cache, variants=1, seed=0)
+    assert cache.stat().st_mtime_ns == written
+    for a, b in zip(first, again, strict=True):
+        assert a.name == b.name
+        assert all(np.array_equal(x, y) for x, y in zip(a.mels, b.mels, strict=True))
+        assert np.array_equal(a.mouth, b.mouth)
+    assert len(hear_once(clips[:2], tiny.audio, cache, variants=1, seed=0)) == 2
+    assert cache.stat().st_mtime_ns != written
+
+
+def test_the_mouth_is_learned_from_sound(
+    clips: list[Clip], tiny: ModelConfig, tmp_path: Path
+) -> None:
+    heard = hear(clips, tiny.audio, variants=0, seed=0)
+    listener = Listener(tiny.audio)
+    recipe = HearingRecipe(steps=60, batch=6, lr=0.01, variants=0)
+    train_listener(listener, heard, heard, recipe, tmp_path)
+    figures = score(listener, heard)
+    assert figures["jaw"] > 0.6
+    assert figures["jaw_shuffled"] < figures["jaw"] - 0.3
+
+
+def test_a_clip_without_motion_does_not_spoil_the_score(tiny: ModelConfig) -> None:
+    rng = np.random.default_rng(0)
+
+    def clip(name: str, opening: NDArray[np.float64]) -> HeardClip:
+        mouth = np.zeros((30, len(MOUTH_SHAPES)), np.float32)
+        mouth[:, MOUTH_SHAPES.index(JAW)] = opening
+        return HeardClip(name, (rng.normal(size=(120, 16)).astype(np.float16),), mouth)
+
+    clips = [clip("talk", rng.random(30)), clip("idle", np.zeros(30)), clip("more", rng.random(30))]
+    assert np.isfinite(list(score(Listener(tiny.audio), clips).values())).all()
+
+
+@pytest.mark.parametrize(("start", "filled"), [(-3, 7), (25, 5), (40, 0)])
+def test_rows_beyond_a_clip_are_quiet(start: int, filled: int) -> None:
+    span = hearing._span(np.ones((30, 2), np.float32), start, 10)
+    assert span.shape == (10, 2)
+    assert (span[:, 0] == 1).sum() == filled
+    assert set(np.unique(span)) <= {np.float32(1), np.float32(-1.63)}
+
+
+def test_the_guess_is_one_for_every_inner_frame(tiny: ModelConfig) -> None:
+    guess = Listener(tiny.audio)(torch.randn(2, 80, 16))
+    assert guess.shape == (2, 20 - 2 * tiny.audio.margin_frames, len(MOUTH_SHAPES))
