@@ -15,7 +15,7 @@ ARGS        ?=
 
 .DEFAULT_GOAL := help
 .PHONY: help install serve test check types pytest bench clean \
-        train-portraits train-corpus train-codec train-audio train-denoiser train-distill evaluate
+        train-portraits train-corpus train-render train-listener train-codec train-latents train-teacher train-student evaluate
 
 help:  ## this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1|/p' $(MAKEFILE_LIST) | awk -F'|' '{ printf "  make %-16s %s\n", $$1, $$2 }'
@@ -48,7 +48,7 @@ bench: $(RUN_STAMP)  ## speed of the model, then of a live call
 	$(BIN)/emolive bench model $(ARGS)
 	$(BIN)/emolive bench live $(ARGS)
 
-train-portraits train-corpus train-codec train-audio train-denoiser train-distill: $(DEV_STAMP)
+train-portraits train-corpus train-render train-listener train-codec train-latents train-teacher train-student: $(DEV_STAMP)
 	$(BIN)/emolive train $(@:train-%=%) $(ARGS)
 
 evaluate: $(DEV_STAMP)  ## judge the default weights on held-out data

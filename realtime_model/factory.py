@@ -1,5 +1,6 @@
 """The only public constructor of the model."""
 
+import os
 from pathlib import Path
 
 import torch
@@ -13,12 +14,11 @@ def build_model(preset: Path | None = None, *, threads: int | None = None) -> Ge
 
     Args:
         preset: path of a preset's YAML; None takes the embedded default.
-        threads: CPU threads of the network; None takes one, since more of them wait for each other
-            as soon as the cores have other work, as they do in a live call.
+        threads: CPU threads of the network; None takes two, or one where there is but one core.
 
     Raises:
         CheckpointError: the weights are missing, altered or foreign.
         ConfigError: the preset is not usable.
     """
-    torch.set_num_threads(threads or 1)
+    torch.set_num_threads(threads or min(2, os.cpu_count() or 1))
     return Generator(load_network(preset or DEFAULT_PRESET))

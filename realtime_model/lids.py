@@ -38,7 +38,8 @@ def with_lids(image: RgbImage, landmarks: NDArray[np.floating], closed: float) -
 
 def level_of(blink: NDArray[np.floating]) -> NDArray[np.int64]:
     """Number of the nearest of `LEVELS` for each value in [0, 1]."""
-    return np.abs(np.asarray(blink)[..., None] - np.array(LEVELS)).argmin(-1)
+    away = np.abs(np.asarray(blink)[..., None] - np.array(LEVELS))
+    return np.asarray(away.argmin(-1), np.int64)
 
 
 def closing_displacement(

@@ -11,7 +11,9 @@ from rich.progress import track as progress
 from rich.table import Table
 
 from realtime_model.errors import ModelError
+from realtime_model.face import FaceLandmarker
 from realtime_model.factory import build_model
+from realtime_model.portrait import check_portrait
 from realtime_model.training.evaluation import (
     ClipFigures,
     as_plain,
@@ -47,7 +49,12 @@ def load_heldout(runs: Path, count: int) -> tuple[list[Sitter], list[Clip]]:
         ModelError: it is not there; the text names the commands that make it.
     """
     try:
-        sitters = load_sitters(runs / "portraits", "heldout")
+        landmarker = FaceLandmarker()
+        sitters = [
+            s
+            for s in load_sitters(runs / "portraits", "heldout")
+            if all(c.ok for c in check_portrait(s.portrait.image, landmarker))
+        ]
         clips = pick_clips(load_clips(runs / "corpus" / "speech", "heldout"), count)
     except OSError as exc:
         raise ModelError(f"no corpus in {runs}: run 'emolive train portraits' first") from exc

@@ -172,10 +172,10 @@ def test_studio_resumes_honours_the_exclude_list_and_forgets_other_recipes(
 
     again = Studio(config, tmp_path)
     assert "mira" in again
-    assert "lisa" in again
+    assert "tanguy" in again
 
     stricter = Studio(dataclasses.replace(config, exclude=("tanguy",)), tmp_path)
-    assert "lisa" in stricter, "an excluded name counts as dealt with"
+    assert "tanguy" in stricter, "an excluded name counts as dealt with"
     assert [p.name for p in stricter.portraits()] == ["mira"]
     assert sorted(p.name for p in (tmp_path / "train").iterdir()) == ["mira.png"]
 
