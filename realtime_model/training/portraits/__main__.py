@@ -39,7 +39,6 @@ def _build(config: Path, out: Path, packages: Path) -> None:
             for count, name in enumerate(stage(studio, packages), start=1):
                 asked.add(name)
                 progress.update(task, description=f"{title}: {count} ({name})")
-            studio.save()
             progress.update(task, total=1, completed=1)
     studio.keep_only(asked)
     studio.save()

@@ -29,7 +29,7 @@ class Origin:
 
 
 class Studio:
-    """Writes portraits into ``folder`` and keeps its manifest true to the files after every `save`.
+    """Writes portraits into ``folder``; its manifest tells of each as soon as it is there.
 
     A run that was cut short goes on where it stopped; a changed recipe starts afresh.
     """
@@ -95,6 +95,7 @@ class Studio:
             licence=origin.package.licence,
             parents=origin.parents,
         )
+        self.save()  # each picture is known as soon as it lies there: a cut run loses nothing
         return True
 
     def keep_only(self, names: Set[str]) -> None:

@@ -168,7 +168,6 @@ def test_studio_resumes_honours_the_exclude_list_and_forgets_other_recipes(
     for sitter in sitters:
         name = sitter.portrait.name
         assert studio.add(name, sitter.image, origin(name), face_px=200)
-    studio.save()
 
     again = Studio(config, tmp_path)
     assert "mira" in again
