@@ -109,10 +109,10 @@ def test_warp_moves_points_and_keeps_the_edge() -> None:
 
 
 def test_morph_lies_between_its_parents(sitters: list[Sitter], landmarker: FaceLandmarker) -> None:
-    mira, lisa = sitters
-    same = morph(mira, lisa, share=0.0)
+    mira, tanguy = sitters
+    same = morph(mira, tanguy, share=0.0)
     assert np.abs(same.astype(int) - mira.image).mean() < 1.0
-    faces = landmarker.detect(morph(mira, lisa, share=0.6))
+    faces = landmarker.detect(morph(mira, tanguy, share=0.6))
     assert len(faces) == 1
     moved = np.linalg.norm(faces[0].landmarks[:, :2] - mira.face.landmarks[:, :2], axis=1)
     assert moved.mean() > 2, "the face did not take on anything of the other"
