@@ -19,11 +19,10 @@ def collect_renders(studio: Studio, packages_folder: Path) -> Iterator[str]:
     """Add the configured number of invented people per split; all are different identities."""
     plan, package = studio.config.renders, studio.config.package(studio.config.head_package)
     names = [(s, f"render-{s}-{n:03d}") for s in SPLITS for n in range(plan.count(s))]
-    if all(name in studio for _, name in names):
-        return
-    mesh = HeadMesh(fetch_package(package, packages_folder))
+    mesh: HeadMesh | None = None
     for number, (split, name) in enumerate(names):
         if name not in studio:
+            mesh = mesh or HeadMesh(fetch_package(package, packages_folder))
             _render(studio, mesh, split, name, plan.seed * 10_000 + number)
         yield name
 

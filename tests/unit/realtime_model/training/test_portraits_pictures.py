@@ -13,6 +13,7 @@ from realtime_model.training.portraits.crop import crop_square, face_height, squ
 from realtime_model.training.portraits.filters import FILTERS
 from realtime_model.training.portraits.manifest import Portrait
 from realtime_model.training.portraits.morphs import Sitter, choose_pairs, face_mask, morph, warp_to
+from realtime_model.training.portraits.renders import collect_renders
 from realtime_model.training.portraits.sheet import write_sheets
 from realtime_model.training.portraits.studio import Origin, Studio, read_rgb, share_outside
 
@@ -209,3 +210,12 @@ def test_contact_sheet_shows_every_portrait(
     picture = read_rgb(sheet.read_bytes())
     assert picture[:192, :192].mean() > 20
     assert picture[:192, 192:].max() == 0
+
+
+def test_a_finished_stage_still_names_its_portraits_and_opens_no_package(
+    tmp_path: Path, config: PortraitsConfig, sitters: list[Sitter]
+) -> None:
+    plan = dataclasses.replace(config.renders, train=1, heldout=0)
+    studio = Studio(dataclasses.replace(config, renders=plan), tmp_path)
+    studio.add("render-train-000", sitters[0].image, origin("render-train-000"), face_px=200)
+    assert list(collect_renders(studio, tmp_path / "nowhere")) == ["render-train-000"]
