@@ -5,6 +5,7 @@ tried and stayed unused: with the face map to tell it where lips and lids are, t
 the dense flow from these 128 numbers to a quarter of a pixel on faces it never saw.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -39,8 +40,7 @@ class Pyramid:
 
     def pick(self, rows: Tensor) -> "Pyramid":
         """Gather rows, one for each number in ``rows`` (n,)."""
-        fields = (self.portrait, self.f64, self.f32, self.f16, self.f8, self.window)
-        return Pyramid(*(field[rows] for field in fields))
+        return Pyramid(*(field[rows] for field in self._fields()))
 
     def expand(self, batch: int) -> "Pyramid":
         """Repeat each row so that there are ``batch`` rows, neighbours of the same portrait."""
@@ -53,8 +53,17 @@ class Pyramid:
                 return x.expand(batch, *x.shape[1:])
             return x.repeat_interleave(batch // rows, 0)
 
-        fields = (self.portrait, self.f64, self.f32, self.f16, self.f8, self.window)
-        return Pyramid(*map(grow, fields))
+        return Pyramid(*map(grow, self._fields()))
+
+    @staticmethod
+    def stack(parts: "Sequence[Pyramid]") -> "Pyramid":
+        """Rows of several pyramids below each other."""
+        if len(parts) == 1:
+            return parts[0]
+        return Pyramid(*map(torch.cat, zip(*(p._fields() for p in parts), strict=True)))
+
+    def _fields(self) -> tuple[Tensor, ...]:
+        return (self.portrait, self.f64, self.f32, self.f16, self.f8, self.window)
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,13 +10,14 @@
 Everything of the portrait was computed when the stream was opened (`prepare`).
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from itertools import pairwise
 
 import numpy as np
 import torch
 import torch.nn.functional as F
+from numpy.typing import NDArray
 from torch import Tensor
 
 from realtime_model.autoencoder import Pyramid
@@ -99,13 +100,14 @@ class Generator:
         with self.timed("features"):
             tokens = self._tokens([windows[i] for i in ids])
         with self.timed("denoise"):
-            latents = self.denoise(states, tokens, chunks)
+            drawn = self._gestures(states, chunks)
+            latents = self.denoise(states, tokens, drawn, chunks)
         frames = self.geometry.hop_frames
         with self.timed("decode"):
             restored = self.network.join(latents.flatten(0, 1))
-            pyramid = _stack_pyramids([s.avatar.pyramid for s in states]).pick(
-                self._lid_rows(states, chunks)
-            )
+            lids = torch.from_numpy(level_of(drawn[..., GESTURES.index("blink")]))
+            parts = [s.avatar.pyramid.pick(row) for s, row in zip(states, lids, strict=True)]
+            pyramid = Pyramid.stack(parts)
             pictures = self._decode(restored, pyramid)
         for i, state, latent, chunk in zip(ids, states, latents, chunks, strict=True):
             self._streams[i] = state.advanced(latent, chunk)
@@ -114,8 +116,24 @@ class Generator:
             for k, (i, chunk) in enumerate(zip(ids, chunks, strict=True))
         }
 
+    def _gestures(
+        self, states: Sequence[StreamState], chunks: Sequence[int]
+    ) -> NDArray[np.float32]:
+        """What the streams do besides speaking in their chunks, (b, f, 6)."""
+        frames = self.geometry.hop_frames
+        return np.stack(
+            [
+                gestures(s.seed, c * frames, frames, liveliness=s.liveliness)
+                for s, c in zip(states, chunks, strict=True)
+            ]
+        )
+
     def denoise(
-        self, states: Sequence[StreamState], tokens: Tensor, chunks: Sequence[int]
+        self,
+        states: Sequence[StreamState],
+        tokens: Tensor,
+        drawn: NDArray[np.float32],
+        chunks: Sequence[int],
     ) -> Tensor:
         """Sample the latents of one chunk per stream, normalised, (b, f, c, 8, 8)."""
         frames = self.geometry.hop_frames
@@ -131,15 +149,9 @@ class Generator:
         rows, kept = past.shape[:2]
         level = torch.full((rows * kept,), sampler.motion_noise)
         bank = network.reference(past.flatten(0, 1), level, look.repeat_interleave(kept, 0))
-        drawn = [
-            gestures(s.seed, c * frames, frames, liveliness=s.liveliness)
-            for s, c in zip(states, chunks, strict=True)
-        ]
         speed = torch.zeros(rows, frames)
         unknown = torch.zeros(rows, dtype=torch.bool)
-        given = network.backbone.conditions(
-            tokens, bank, torch.from_numpy(np.stack(drawn)), speed, unknown
-        )
+        given = network.backbone.conditions(tokens, bank, torch.from_numpy(drawn), speed, unknown)
         reference = _stack_references([s.avatar.cache for s in states])
         steps = {s.steps for s in states}
         if len(steps) == 1:
@@ -185,16 +197,6 @@ class Generator:
         frames: RgbImage = pixels.permute(0, 2, 3, 1).contiguous().cpu().numpy()
         return frames
 
-    def _lid_rows(self, states: Sequence[StreamState], chunks: Sequence[int]) -> Tensor:
-        """Rows of the stacked pyramids that show each frame's lids, (b * f,)."""
-        frames = self.geometry.hop_frames
-        blink = GESTURES.index("blink")
-        rows = [
-            level_of(gestures(s.seed, c * frames, frames)[:, blink]) + i * len(LEVELS)
-            for i, (s, c) in enumerate(zip(states, chunks, strict=True))
-        ]
-        return torch.from_numpy(np.concatenate(rows))
-
     def _still(self, frames: int) -> Tensor:
         """Latents of the portrait itself, as diffused: nothing moved."""
         side = self.config.codec.latent_side
@@ -211,24 +213,11 @@ class Stopwatch:
     """Times the stages of a render when somebody listens; costs nothing otherwise."""
 
     def __init__(self) -> None:
-        self.listener: StageListener | None = None
+        # Called with a stage's name; returns the context that surrounds it.
+        self.listener: Callable[[str], AbstractContextManager[object]] | None = None
 
     def __call__(self, stage: str) -> AbstractContextManager[object]:
         return nullcontext() if self.listener is None else self.listener(stage)
-
-
-class StageListener:
-    """Called with a stage's name; returns the context that surrounds it."""
-
-    def __call__(self, stage: str) -> AbstractContextManager[object]:
-        raise NotImplementedError
-
-
-def _stack_pyramids(parts: Sequence[Pyramid]) -> Pyramid:
-    if len(parts) == 1:
-        return parts[0]
-    names = ("portrait", "f64", "f32", "f16", "f8", "window")
-    return Pyramid(*(torch.cat([getattr(p, n) for p in parts]) for n in names))
 
 
 def _stack_references(parts: Sequence[ReferenceCache]) -> ReferenceCache:

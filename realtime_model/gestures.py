@@ -13,7 +13,8 @@ GESTURES = ("pitch", "yaw", "roll", "blink", "gaze_x", "gaze_y")
 # What one unit of each number means: 5 degrees of rotation, a closed eye, a quarter of an iris.
 UNITS = np.array([np.pi / 36, np.pi / 36, np.pi / 36, 1.0, 0.25, 0.25], np.float32)
 
-_BLINK = np.array([0.35, 0.85, 1.0, 0.9, 0.6, 0.3, 0.1], np.float32)
+# Frames of a blink: closing is faster than opening.
+BLINK = np.array([0.35, 0.85, 1.0, 0.9, 0.6, 0.3, 0.1], np.float32)
 _BLINK_EVERY = 80  # frames between the starts of two blinks, on average
 _TURN = 44  # frames a turn of the head takes
 _AMPLITUDE = np.array([0.42, 0.62, 0.34], np.float32)
@@ -61,8 +62,8 @@ def _blinks(seed: int, at: NDArray[np.int64]) -> NDArray[np.float32]:
         starts = [start, start + 11] if _random(seed, 2, stretch) < 0.125 else [start]
         for begin in starts:
             place = at - begin
-            inside = (place >= 0) & (place < len(_BLINK))
-            out[inside] = np.maximum(out[inside], _BLINK[place[inside]])
+            inside = (place >= 0) & (place < len(BLINK))
+            out[inside] = np.maximum(out[inside], BLINK[place[inside]])
     return out
 
 

@@ -10,13 +10,13 @@ from itertools import pairwise
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from realtime_model.denoiser import Conditions, ReferenceCache
 from realtime_model.features import PAST_FRAMES, neighbours
 from realtime_model.network import EmoNetwork
 from realtime_model.schedule import add_noise, levels, step_down
+from realtime_model.training.correlation import correlation
 from realtime_model.training.hearing import HeardClip
 from realtime_model.training.latents import Played
 from realtime_model.training.lips import LipReader
@@ -173,8 +173,8 @@ def score(
         portrait = data.mouth[played.face][None].expand(len(z), -1, -1, -1)
         with torch.inference_mode():
             read = reader(z, portrait).numpy()
-        own.append(_correlation(read, played.opening))
-        other.append(_correlation(read, clips[(number + 1) % len(clips)].opening))
+        own.append(correlation(read, played.opening))
+        other.append(correlation(read, clips[(number + 1) % len(clips)].opening))
         spread.append(read.std() / (100 * played.opening.std() + 1e-6))
     model.train()
     return {
@@ -182,12 +182,6 @@ def score(
         f"shuffled{steps}": _mean(other),
         f"spread{steps}": float(np.median(spread)),
     }
-
-
-def _correlation(a: NDArray[np.float32], b: NDArray[np.float32]) -> float:
-    n = min(len(a), len(b))
-    a, b = a[:n], b[:n]
-    return math.nan if a.std() < 1e-6 or b.std() < 1e-6 else float(np.corrcoef(a, b)[0, 1])
 
 
 def _mean(values: Sequence[float]) -> float:

@@ -16,11 +16,11 @@ from numpy.typing import NDArray
 from realtime_model.contract import AudioWindow, RgbImage, StreamOptions
 from realtime_model.face import Face, FaceLandmarker
 from realtime_model.generator import Generator
+from realtime_model.training.correlation import lagged_correlation
 from realtime_model.training.identity import FaceEmbedder
 from realtime_model.training.rendering import Clip, Sitter
 from realtime_model.training.rig import PhotoRig, Pose
 
-_MAX_LAG = 4
 _LIDS = ((159, 145, 33, 133), (386, 374, 263, 362))  # upper lid, lower lid, corners
 
 
@@ -119,20 +119,6 @@ def eye_opening(face: Face) -> float:
         float(np.linalg.norm(marks[up] - marks[low]) / np.linalg.norm(marks[a] - marks[b]))
         for up, low, a, b in _LIDS
     )
-
-
-def lagged_correlation(
-    seen: NDArray[np.float32], truth: NDArray[np.float32], max_lag: int
-) -> tuple[float, int]:
-    """Best Pearson correlation within ``max_lag`` frames, and its lag; above 0 ``seen`` is late."""
-    best = (-1.0, 0)
-    for lag in range(-max_lag, max_lag + 1):
-        a = seen[max(0, lag) : len(seen) + min(0, lag)]
-        b = truth[max(0, -lag) : len(truth) - max(0, lag)]
-        n = min(len(a), len(b))
-        if n > 10 and a[:n].std() > 1e-6 and b[:n].std() > 1e-6:
-            best = max(best, (float(np.corrcoef(a[:n], b[:n])[0, 1]), lag))
-    return best
 
 
 def judge(

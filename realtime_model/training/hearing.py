@@ -5,6 +5,7 @@ them can.
 """
 
 import json
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +19,7 @@ from torch import Tensor, nn
 
 from realtime_model.config import AudioConfig
 from realtime_model.features import AudioEncoder, neighbours
+from realtime_model.training.correlation import correlation
 from realtime_model.training.loop import Loop, Step
 from realtime_model.training.rendering import Clip
 from realtime_model.training.rig import arkit_labels
@@ -29,6 +31,8 @@ MOUTH_SHAPES = tuple(
     if name.startswith(("jaw", "mouth", "tongue", "cheekPuff"))
 )
 JAW = arkit_labels().index("jawOpen")
+# Log-mel of digital silence, see `features.LogMel`.
+QUIET = (math.log(1e-5) + 5) / 4
 _SPAN = 60  # frames a training row
 _SCALE = 0.12  # typical deviation of a shape, so that the loss is about one
 
@@ -151,8 +155,8 @@ def train_listener(
             clip = train[number]
             mel = clip.mels[rng.integers(len(clip.mels))].astype(np.float32)
             start = int(rng.integers(-20, max(1, len(clip.mouth) - 30)))
-            mels.append(_span(mel, 4 * start, 4 * _SPAN) + rng.normal(0, 0.15))
-            mouths.append(_span(clip.mouth, start, _SPAN, quiet=0.0))
+            mels.append(span(mel, 4 * start, 4 * _SPAN) + rng.normal(0, 0.15))
+            mouths.append(span(clip.mouth, start, _SPAN, quiet=0.0))
         guess = listener(torch.from_numpy(np.stack(mels)).float())
         truth = torch.from_numpy(np.stack(mouths))[:, margin:-margin]
         skip = 10  # the first frames of a row lack their past
@@ -174,22 +178,14 @@ def score(listener: Listener, clips: Sequence[HeardClip]) -> dict[str, float]:
     truths = [c.mouth[margin:-margin, jaw] for c in clips]
     for number, clip in enumerate(clips):
         guess = listener(torch.from_numpy(clip.mels[0].astype(np.float32))[None])[0, :, jaw].numpy()
-        own.append(_correlation(guess, truths[number]))
-        other.append(_correlation(guess, truths[(number + 1) % len(truths)]))
+        own.append(correlation(guess, truths[number]))
+        other.append(correlation(guess, truths[(number + 1) % len(truths)]))
     listener.train()
     return {"jaw": float(np.nanmean(own)), "jaw_shuffled": float(np.nanmean(other))}
 
 
-def _correlation(a: NDArray[np.float32], b: NDArray[np.float32]) -> float:
-    n = min(len(a), len(b))
-    a, b = a[:n], b[:n]
-    if a.std() < 1e-6 or b.std() < 1e-6:
-        return float("nan")
-    return float(np.corrcoef(a, b)[0, 1])
-
-
-def _span(
-    x: NDArray[np.float32], start: int, length: int, quiet: float = -1.63
+def span(
+    x: NDArray[np.floating], start: int, length: int, quiet: float = QUIET
 ) -> NDArray[np.float32]:
     """Rows start..start+length of x; where there are none, ``quiet``, the log-mel of silence."""
     out = np.full((length, *x.shape[1:]), quiet, np.float32)

@@ -9,15 +9,12 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from realtime_model.gestures import UNITS
+from realtime_model.gestures import BLINK, UNITS
 from realtime_model.training.rig import Pose, arkit_labels
 
 Floats = NDArray[np.float32]
 
 FPS = 25
-_BLINK = np.array(
-    [0.35, 0.85, 1.0, 0.9, 0.6, 0.3, 0.1], np.float32
-)  # closing is faster than opening
 _DEGREE = np.pi / 180
 
 
@@ -90,8 +87,8 @@ def perform(mouth: Floats, loudness: Floats, seed: int, *, liveliness: float = 1
     shift = np.stack(
         [_drift(rng, frames, 60) * 0.012, breath * 0.004 + _drift(rng, frames, 60) * 0.01], 1
     )
-    for side, noise in zip(("Left", "Right"), (0.0, 0.03), strict=True):
-        blink = np.clip(_blinks(np.random.default_rng(seed + 7), frames) + noise * 0, 0, 1)
+    blink = _blinks(np.random.default_rng(seed + 7), frames)
+    for side in ("Left", "Right"):
         shapes[:, index[f"eyeBlink{side}"]] = blink
         shapes[:, index[f"mouthSmile{side}"]] += np.clip(_drift(rng, frames, 90), 0, 1) * 0.1
     raise_brow = np.clip(_drift(rng, frames, 40) * 0.18 + stress * 1.4, 0, 0.7)
@@ -134,7 +131,7 @@ def _blinks(rng: np.random.Generator, frames: int) -> Floats:
     at = int(rng.uniform(5, 90))
     while at < frames:
         depth = 1.0 if rng.random() < 0.9 else rng.uniform(0.3, 0.7)
-        out[at : at + len(_BLINK)] = np.maximum(out[at : at + len(_BLINK)], _BLINK * depth)
+        out[at : at + len(BLINK)] = np.maximum(out[at : at + len(BLINK)], BLINK * depth)
         at += int(rng.uniform(10, 16)) if rng.random() < 0.12 else int(rng.uniform(45, 150))
     return out[:frames]
 

@@ -14,7 +14,7 @@ from realtime_model.facemap import CHANNELS
 from realtime_model.features import PAST_FRAMES
 from realtime_model.gestures import GESTURES
 from realtime_model.network import EmoNetwork
-from realtime_model.training.hearing import HeardClip
+from realtime_model.training.hearing import HeardClip, span
 from realtime_model.training.latents import Played
 
 _SHORTEST = 12  # shorter clips have too few places to cut a window
@@ -120,8 +120,4 @@ def mel_span(
     """Log-mels that decide the tokens of some frames and their neighbours; else silence."""
     start = 4 * (first_frame - margin - PAST_FRAMES)
     length = 4 * (PAST_FRAMES + 2 * margin + frames)
-    out = np.full((length, mel.shape[1]), (np.log(1e-5) + 5) / 4, np.float32)
-    low, high = max(0, start), min(len(mel), start + length)
-    if high > low:
-        out[low - start : high - start] = mel[low:high]
-    return out
+    return span(mel, start, length)

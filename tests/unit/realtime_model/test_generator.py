@@ -15,7 +15,7 @@ from realtime_model.config import ModelConfig
 from realtime_model.contract import AudioWindow, RgbImage, StreamOptions
 from realtime_model.errors import PortraitError, ShapeError, StreamError
 from realtime_model.factory import build_model
-from realtime_model.generator import Generator, StageListener
+from realtime_model.generator import Generator
 from realtime_model.network import EmoNetwork
 
 CHUNKS = 3
@@ -205,12 +205,11 @@ def test_a_portrait_that_will_not_do_leaves_its_name_free(
 def test_stages_are_timed_for_whoever_listens(model: Generator, astronaut: RgbImage) -> None:
     seen: list[str] = []
 
-    class Listening(StageListener):
-        def __call__(self, stage: str) -> AbstractContextManager[object]:
-            seen.append(stage)
-            return nullcontext()
+    def listen(stage: str) -> AbstractContextManager[object]:
+        seen.append(stage)
+        return nullcontext()
 
-    model.timed.listener = Listening()
+    model.timed.listener = listen
     try:
         played(model, astronaut, windows(0, model)[:1])
     finally:

@@ -8,11 +8,11 @@ from realtime_model.config import ModelConfig
 from realtime_model.face import FaceLandmarker
 from realtime_model.generator import Generator
 from realtime_model.network import EmoNetwork
+from realtime_model.training.correlation import lagged_correlation
 from realtime_model.training.evaluation import (
     background_change,
     count_blinks,
     film,
-    lagged_correlation,
     rig_opening,
     sharpness_ratio,
     track,
