@@ -75,7 +75,9 @@ def _delay_of(piece: Floats, said: Floats, age_s: float, rate_hz: int) -> float 
     match = signal.correlate(candidates, piece, mode="valid", method="fft")
     power = np.concatenate([[0.0], np.cumsum(candidates.astype(np.float64) ** 2)])
     energy = np.sqrt(power[len(piece) :] - power[: -len(piece)])
-    score = match / np.maximum(energy * np.linalg.norm(piece), 1e-9)
+    # Rounding would make a pause, divided by its own energy, match anything.
+    norm = np.linalg.norm(piece)
+    score = match / (np.maximum(energy, 0.1 * norm) * norm)
     best = int(np.argmax(score))
     return None if score[best] < _CLEAR_MATCH else (last - (first + best)) / rate_hz
 

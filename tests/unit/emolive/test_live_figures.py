@@ -40,6 +40,16 @@ def test_delay_is_found_across_the_end_of_the_recording() -> None:
     np.testing.assert_allclose(delays, 0.3, atol=0.005)
 
 
+def test_pauses_do_not_pass_for_the_voice() -> None:
+    said = babble(12)
+    said[3 * RATE_HZ : 5 * RATE_HZ] = 0  # a pause between two sentences
+    heard = list(said[: 10 * RATE_HZ].reshape(-1, BLOCK))
+    arrivals = [0.5 + k / 50 for k in range(len(heard))]
+    delays = voice_delays(said, 0.0, heard, arrivals, RATE_HZ)
+    assert len(delays) > 10
+    np.testing.assert_allclose(delays, 0.5, atol=0.005)
+
+
 def test_another_voice_has_no_delay() -> None:
     said = babble(8)
     other = np.random.default_rng(2).standard_normal(8 * RATE_HZ).astype(np.float32) * 0.1
