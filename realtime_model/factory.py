@@ -7,6 +7,7 @@ import torch
 
 from realtime_model.checkpoint import DEFAULT_PRESET, load_network
 from realtime_model.generator import Generator
+from realtime_model.heap import keep_freed_memory
 
 
 def build_model(preset: Path | None = None, *, threads: int | None = None) -> Generator:
@@ -20,5 +21,6 @@ def build_model(preset: Path | None = None, *, threads: int | None = None) -> Ge
         CheckpointError: the weights are missing, altered or foreign.
         ConfigError: the preset is not usable.
     """
+    keep_freed_memory()
     torch.set_num_threads(threads or min(2, os.cpu_count() or 1))
     return Generator(load_network(preset or DEFAULT_PRESET))
