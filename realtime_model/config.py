@@ -41,7 +41,7 @@ class CodecConfig(_Section):
     latent_channels: int = 2
     latent_side: int = 8
     pyramid: tuple[int, ...] = (24, 40, 64, 96)  # channels at 64, 32, 16 and 8 cells
-    detail: tuple[int, int] = (32, 24)  # channels of the painter at 64 and 128 cells
+    detail: tuple[int, int] = (40, 24)  # channels of the painter at 64 and 128 cells
     window_cells: int = 36  # side of the square around eyes and mouth that is painted, of 64
 
 

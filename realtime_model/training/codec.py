@@ -162,10 +162,11 @@ def picture_loss(decoded: Decoded, batch: CodecBatch, pyramid: Pyramid) -> tuple
     """Image loss and mask loss; the mouth and the lids weigh most, edges count twice."""
     side = decoded.mask.shape[-1]
     weight = F.interpolate(importance(batch), scale_factor=4.0)
-    error = (decoded.image - batch.frame).abs()
+    image = decoded.image
+    error = (image - batch.frame).abs()
     near = (error * weight).mean() / weight.mean()
     inside = window_of(error, pyramid, side, 4).mean()
-    edges = F.l1_loss(_gradient(decoded.image), _gradient(batch.frame))
+    edges = F.l1_loss(_gradient(image), _gradient(batch.frame))
     painted = window_of(batch.painted, pyramid, side // 2, 2)
     target = F.interpolate(F.max_pool2d(painted, 3, 1, 1), scale_factor=2.0, mode="bilinear")
     eyes = batch.per_frame(batch.face_map[:, CHANNELS.index("eyes"), None])

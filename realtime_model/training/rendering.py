@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import cv2
@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from realtime_model.face import FaceLandmarker
+from realtime_model.lids import LEVELS, with_lids
 from realtime_model.portrait import FramedPortrait, frame_face
 from realtime_model.training.codec_set import CodecSet
 from realtime_model.training.rig import PhotoRig, Pose, arkit_labels
@@ -79,7 +80,6 @@ def random_poses(clips: Sequence[Clip], count: int, rng: np.random.Generator) ->
     wild = [
         i for i, name in enumerate(labels) if name.startswith(("mouth", "jaw", "brow", "cheek"))
     ]
-    lids = [labels.index("eyeBlinkLeft"), labels.index("eyeBlinkRight")]
     poses = []
     for _ in range(count):
         clip = clips[int(rng.integers(len(clips)))]
@@ -89,13 +89,25 @@ def random_poses(clips: Sequence[Clip], count: int, rng: np.random.Generator) ->
                 shapes[i] = min(1.0, shapes[i] + rng.uniform(0, 0.5))
         if rng.random() < 0.2:
             shapes[labels.index("jawOpen")] = rng.uniform(0, 0.7)
-        shapes[lids] = rng.choice([0.0, 1.0, rng.uniform()], p=[0.6, 0.2, 0.2])
         reach = np.array([8.0, 13.0, 7.0]) * _DEGREE
         pitch, yaw, roll = (float(v) for v in np.clip(rng.normal(0, 0.55, 3), -1.2, 1.2) * reach)
         shift = (float(rng.normal(0, 0.015)), float(rng.normal(0, 0.015)))
         gaze = (float(rng.normal(0, 0.15)), float(rng.normal(0, 0.07)))
         poses.append(Pose(shapes.astype(np.float32), (pitch, yaw, roll), shift, gaze))
     return poses
+
+
+def with_sleepers(sitters: Sequence[Sitter], every: int = 4) -> list[Sitter]:
+    """Add to some sitters themselves with lowered lids: blinks are shown by the portrait alone."""
+    asleep = []
+    for number, sitter in enumerate(sitters[::every]):
+        framed = sitter.portrait
+        level = LEVELS[1 + number % (len(LEVELS) - 1)]
+        image = with_lids(framed.image, framed.landmarks, level)
+        asleep.append(
+            replace(sitter, name=f"{sitter.name}-lids", portrait=replace(framed, image=image))
+        )
+    return [*sitters, *asleep]
 
 
 def render_codec_set(

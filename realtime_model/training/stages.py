@@ -33,6 +33,7 @@ from realtime_model.training.rendering import (
     load_clips,
     load_sitters,
     render_codec_set,
+    with_sleepers,
 )
 from realtime_model.training.windows import DiffusionData
 
@@ -103,7 +104,8 @@ class Workshop:
         recipe = self.recipe.render
         for split in SPLITS:
             poses = recipe.poses if split == "train" else recipe.heldout_poses
-            sitters, clips, out = self._sitters(split), self._clips(split), self._rendered(split)
+            sitters, clips = with_sleepers(self._sitters(split)), self._clips(split)
+            out = self._rendered(split)
             frames = render_codec_set(sitters, clips, out, poses_each=poses, seed=recipe.seed)
             _follow(f"render {split}", frames, len(sitters) * poses)
 
