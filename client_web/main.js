@@ -9,6 +9,7 @@ import { Problem, unreachableProblem } from './problem.js';
 import { Recording, clockText, download, recordingType } from './recorder.js';
 import { Stage } from './stage.js';
 import { startTheme } from './theme.js';
+import { Tuning } from './tuning.js';
 import { Upload } from './upload.js';
 import { Voice } from './voice.js';
 
@@ -39,7 +40,7 @@ class Page {
     this._silence = byId('silence', HTMLButtonElement);
     this._interrupt = byId('interrupt', HTMLButtonElement);
     this._record = byId('record', HTMLButtonElement);
-    this._motion = byId('motion', HTMLInputElement);
+    this._tuning = new Tuning();
     this._stage = new Stage();
     this._figures = new Figures();
     this._avatars = new Avatars(() => this._chosen());
@@ -83,9 +84,6 @@ class Page {
     this._record.addEventListener('click', () => void (this._recording ? this._keep() : this._roll()));
     byId('add', HTMLButtonElement).addEventListener('click', () => this._upload.open());
     byId('remove', HTMLButtonElement).addEventListener('click', () => void this._remove());
-    this._motion.addEventListener('input', () => {
-      byId('motion-value', HTMLOutputElement).value = `${Math.round(this._motion.valueAsNumber * 100)} %`;
-    });
     // A page kept in the back-forward cache would hold its place on the server: end the call in time.
     addEventListener('pagehide', () => this._isIdle() || this._stop());
   }
@@ -147,8 +145,7 @@ class Page {
     this._stage.forgive();
     try {
       const track = await this._ask();
-      const seed = byId('seed', HTMLInputElement).value || '0';
-      await this._call.start(track, { avatar: avatar.id, motion: this._motion.value, seed });
+      await this._call.start(track, { avatar: avatar.id, ...this._tuning.options });
     } catch (problem) {
       this._complain(problem);
     }

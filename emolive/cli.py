@@ -92,6 +92,10 @@ def generate(
     ] = None,
     seed: Annotated[int, typer.Option(min=0, help="Same seed, same film.")] = 0,
     motion: Annotated[float, typer.Option(min=0, max=1, help="Head motion; 0 is still.")] = 1.0,
+    expression: Annotated[
+        float, typer.Option(min=0.5, max=1.5, help="How far the face moves with the voice.")
+    ] = 1.0,
+    blinks: Annotated[int, typer.Option(min=0, max=40, help="Blinks per minute; 0: none.")] = 18,
     threads: Threads = None,
     overwrite: Annotated[bool, typer.Option(help="Replace the output if it exists.")] = False,
 ) -> None:
@@ -105,7 +109,9 @@ def generate(
         portrait=portrait,
         audio=audio,
         output=output,
-        options=StreamOptions(seed=seed, steps=steps, motion=motion),
+        options=StreamOptions(
+            seed=seed, steps=steps, motion=motion, expression=expression, blinks=blinks
+        ),
         overwrite=overwrite,
     )
     try:

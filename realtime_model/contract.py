@@ -49,12 +49,16 @@ class StreamOptions:
     Attributes:
         seed: the same seed, portrait and sound give the same frames.
         steps: denoising steps per chunk; None takes the preset's default.
-        motion: head motion, 0 (still) to 1 (as trained).
+        motion: how far head and eyes wander, 0 (still) to 1 (as trained).
+        expression: how far the face moves with the voice, 0.5 to 1.5; 1 is as trained.
+        blinks: blinks per minute, 0 to 40.
     """
 
     seed: int = 0
     steps: int | None = None
     motion: float = 1.0
+    expression: float = 1.0
+    blinks: float = 18.0
 
 
 class AvatarModel(Protocol):

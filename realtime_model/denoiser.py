@@ -180,7 +180,7 @@ class Backbone(nn.Module):
         Args:
             tokens: audio tokens around each frame, (b, f, 2m + 1, d); see `no_audio` for guidance.
             motion: ReferenceNet's features of the motion frames, (b * n, cells, c) per site.
-            gesture: (b, f, 6), see `realtime_model.gestures`.
+            gesture: (b, f, 5), see `realtime_model.gestures`.
             speed_deg: (b, f) degrees a frame.
             known: (b,) whether the speed is given.
         """

@@ -28,7 +28,7 @@ from realtime_model.face import FaceLandmarker
 from realtime_model.facemap import draw_face_map
 from realtime_model.features import neighbours
 from realtime_model.geometry import WindowGeometry
-from realtime_model.gestures import GESTURES, gestures
+from realtime_model.gestures import blinks, gestures
 from realtime_model.layers import KeyValue
 from realtime_model.lids import LEVELS, level_of, with_lids
 from realtime_model.network import EmoNetwork
@@ -64,9 +64,8 @@ class Generator:
         self._streams[stream_id] = StreamState(
             avatar=avatar,
             motion_frames=self._still(self.config.denoiser.motion_frames),
-            seed=options.seed,
             steps=options.steps or self.config.sampler.steps,
-            liveliness=options.motion,
+            options=options,
         )
         return framed.image
 
@@ -104,11 +103,12 @@ class Generator:
             latents = self.denoise(states, tokens, drawn, chunks)
         frames = self.geometry.hop_frames
         with self.timed("decode"):
-            restored = self.network.join(latents.flatten(0, 1))
-            lids = torch.from_numpy(level_of(drawn[..., GESTURES.index("blink")]))
-            parts = [s.avatar.pyramid.pick(row) for s, row in zip(states, lids, strict=True)]
-            pyramid = Pyramid.stack(parts)
-            pictures = self._decode(restored, pyramid)
+            face = torch.tensor([s.options.expression for s in states])
+            expressed = torch.cat(
+                [latents[:, :, :2], latents[:, :, 2:] * face.view(-1, 1, 1, 1, 1)], 2
+            )
+            pyramid = Pyramid.stack([self._lids(s, c) for s, c in zip(states, chunks, strict=True)])
+            pictures = self._decode(self.network.join(expressed.flatten(0, 1)), pyramid)
         for i, state, latent, chunk in zip(ids, states, latents, chunks, strict=True):
             self._streams[i] = state.advanced(latent, chunk)
         return {
@@ -119,14 +119,20 @@ class Generator:
     def _gestures(
         self, states: Sequence[StreamState], chunks: Sequence[int]
     ) -> NDArray[np.float32]:
-        """What the streams do besides speaking in their chunks, (b, f, 6)."""
+        """What the streams do besides speaking in their chunks, (b, f, 5)."""
         frames = self.geometry.hop_frames
         return np.stack(
             [
-                gestures(s.seed, c * frames, frames, liveliness=s.liveliness)
+                gestures(s.options.seed, c * frames, frames, liveliness=s.options.motion)
                 for s, c in zip(states, chunks, strict=True)
             ]
         )
+
+    def _lids(self, state: StreamState, chunk: int) -> Pyramid:
+        """The portrait in each frame of a chunk: its eyes open, closed or on their way."""
+        frames, options = self.geometry.hop_frames, state.options
+        closed = blinks(options.seed, chunk * frames, frames, per_minute=options.blinks)
+        return state.avatar.pyramid.pick(torch.from_numpy(level_of(closed)))
 
     def denoise(
         self,
@@ -141,7 +147,7 @@ class Generator:
         past = torch.stack([s.motion_frames for s in states])
         noise = torch.stack(
             [
-                frame_noise(s.seed, c * frames, frames, tuple(past.shape[2:]))
+                frame_noise(s.options.seed, c * frames, frames, tuple(past.shape[2:]))
                 for s, c in zip(states, chunks, strict=True)
             ]
         )
@@ -192,9 +198,7 @@ class Generator:
     @torch.inference_mode()
     def _decode(self, latents: Tensor, pyramid: Pyramid) -> RgbImage:
         """Frames uint8 (n, h, w, 3) of codec latents (n, c, 8, 8)."""
-        image = self.network.codec.decoder(latents, pyramid).image
-        pixels = (image + 1).mul_(127.5).round_().clamp_(0, 255).to(torch.uint8)
-        frames: RgbImage = pixels.permute(0, 2, 3, 1).contiguous().cpu().numpy()
+        frames: RgbImage = self.network.codec.decoder(latents, pyramid).pixels().cpu().numpy()
         return frames
 
     def _still(self, frames: int) -> Tensor:

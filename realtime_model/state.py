@@ -7,6 +7,7 @@ import torch
 from torch import Tensor
 
 from realtime_model.autoencoder import Pyramid
+from realtime_model.contract import StreamOptions
 from realtime_model.denoiser import ReferenceCache
 
 
@@ -33,17 +34,15 @@ class StreamState:
         avatar: the portrait.
         motion_frames: last rendered latents, normalised, (n, c, 8, 8); zeros, the portrait itself,
             at first.
-        seed: noise is drawn per absolute frame from it, so chunking cannot change it.
         steps: denoising steps.
-        liveliness: how much the head turns and the eyes wander, 1 as trained.
+        options: what was chosen for it.
         next_chunk: index the next window should have.
     """
 
     avatar: Avatar
     motion_frames: Tensor
-    seed: int
     steps: int
-    liveliness: float = 1.0
+    options: StreamOptions
     next_chunk: int = 0
 
     def advanced(self, latents: Tensor, chunk_index: int) -> "StreamState":

@@ -41,7 +41,7 @@ class Played:
         face: number of the portrait.
         latent: displacement of the cells, float16 (t, 2, 8, 8).
         opening: gap between the lips over the face width, float32 (t,).
-        gesture: what the performer did besides speaking, float32 (t, 6), see `gestures`.
+        gesture: what the performer did besides speaking, float32 (t, 5), see `gestures`.
         speed_deg: angular speed of the head, float32 (t,).
     """
 

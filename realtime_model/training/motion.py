@@ -1,7 +1,7 @@
-"""All about a talking person that the words do not decide: head, gaze, blinks, brows, breath.
+"""All about a talking person that the words do not decide: head, gaze, brows, breath.
 
 All curves are random with the statistics of people at rest and in speech, deterministic from a
-seed, at 25 fps.
+seed, at 25 fps. Blinks are not among them: the lids of a portrait are lowered by themselves.
 """
 
 from dataclasses import dataclass
@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from realtime_model.gestures import BLINK, UNITS
+from realtime_model.gestures import UNITS
 from realtime_model.training.rig import Pose, arkit_labels
 
 Floats = NDArray[np.float32]
@@ -48,9 +48,8 @@ class Performance:
 
     @property
     def gesture(self) -> Floats:
-        """What a stream is asked to do besides speaking, (t, 6), see `realtime_model.gestures`."""
-        blink = self.shapes[:, arkit_labels().index("eyeBlinkLeft"), None]
-        return (np.concatenate([self.rotation_rad, blink, self.gaze], 1) / UNITS).astype(np.float32)
+        """What a stream is asked to do besides speaking, (t, 5), see `realtime_model.gestures`."""
+        return (np.concatenate([self.rotation_rad, self.gaze], 1) / UNITS).astype(np.float32)
 
     @property
     def speed_deg(self) -> Floats:
@@ -87,9 +86,7 @@ def perform(mouth: Floats, loudness: Floats, seed: int, *, liveliness: float = 1
     shift = np.stack(
         [_drift(rng, frames, 60) * 0.012, breath * 0.004 + _drift(rng, frames, 60) * 0.01], 1
     )
-    blink = _blinks(np.random.default_rng(seed + 7), frames)
     for side in ("Left", "Right"):
-        shapes[:, index[f"eyeBlink{side}"]] = blink
         shapes[:, index[f"mouthSmile{side}"]] += np.clip(_drift(rng, frames, 90), 0, 1) * 0.1
     raise_brow = np.clip(_drift(rng, frames, 40) * 0.18 + stress * 1.4, 0, 0.7)
     shapes[:, index["browInnerUp"]] = raise_brow
@@ -123,17 +120,6 @@ def _drift(rng: np.random.Generator, frames: int, width: int) -> Floats:
     kernel = np.exp(-(np.linspace(-3, 3, width) ** 2) / 2)
     noise = rng.normal(size=frames + width - 1)
     return np.convolve(noise, kernel / np.sqrt((kernel**2).sum()), "valid").astype(np.float32)
-
-
-def _blinks(rng: np.random.Generator, frames: int) -> Floats:
-    """Blinks every 2 to 6 s, some of them double, a few half."""
-    out = np.zeros(frames + 16, np.float32)
-    at = int(rng.uniform(5, 90))
-    while at < frames:
-        depth = 1.0 if rng.random() < 0.9 else rng.uniform(0.3, 0.7)
-        out[at : at + len(BLINK)] = np.maximum(out[at : at + len(BLINK)], BLINK * depth)
-        at += int(rng.uniform(10, 16)) if rng.random() < 0.12 else int(rng.uniform(45, 150))
-    return out[:frames]
 
 
 def _saccades(rng: np.random.Generator, frames: int) -> Floats:

@@ -17,12 +17,24 @@ SDP_TYPE = "application/sdp"
 MAX_SDP_BYTES = 64 * 1024
 MAX_STEPS = 50
 MAX_SEED = 2**31 - 1
+MIN_EXPRESSION, MAX_EXPRESSION = 0.5, 1.5
+MAX_BLINKS = 40
 
 Seed = Annotated[int, Query(ge=0, le=MAX_SEED, description="Same seed and sound: same frames.")]
 Steps = Annotated[
     int | None, Query(ge=1, le=MAX_STEPS, description="Denoising steps; none: the model's default.")
 ]
 Motion = Annotated[float, Query(ge=0, le=1, description="Head motion: 0 still, 1 as trained.")]
+Expression = Annotated[
+    float,
+    Query(
+        ge=MIN_EXPRESSION,
+        le=MAX_EXPRESSION,
+        description="How far the face moves with the voice: 1 as trained.",
+    ),
+]
+# Whole numbers: a rate next to zero would put a blink further away than a frame number can count.
+Blinks = Annotated[int, Query(ge=0, le=MAX_BLINKS, description="Blinks per minute; 0: none.")]
 AvatarId = Annotated[str | None, Query(max_length=64, description="None: the default avatar.")]
 
 _SDP_BODY = {SDP_TYPE: {"schema": {"type": "string", "maxLength": MAX_SDP_BYTES}}}
@@ -49,6 +61,8 @@ def call_routes(services: Services) -> APIRouter:
         seed: Seed = 0,
         steps: Steps = None,
         motion: Motion = 1.0,
+        expression: Expression = 1.0,
+        blinks: Blinks = 18,
     ) -> Response:
         """Start a session: microphone up; avatar, re-timed voice and events down."""
         offer = await _read_offer(request)
@@ -60,7 +74,9 @@ def call_routes(services: Services) -> APIRouter:
         session_id, answer = await services.sessions.open(
             offer,
             await services.catalogue.portrait(avatar),
-            StreamOptions(seed=seed, steps=steps, motion=motion),
+            StreamOptions(
+                seed=seed, steps=steps, motion=motion, expression=expression, blinks=blinks
+            ),
             request.client.host if request.client else "unknown",
         )
         location = f"{CALLS_PATH}/{session_id}"

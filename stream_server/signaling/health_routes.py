@@ -4,7 +4,13 @@ from fastapi import APIRouter, Response
 from starlette.exceptions import HTTPException
 
 from stream_server.observability.metrics import CONTENT_TYPE
-from stream_server.signaling.call_routes import MAX_SEED, MAX_STEPS
+from stream_server.signaling.call_routes import (
+    MAX_BLINKS,
+    MAX_EXPRESSION,
+    MAX_SEED,
+    MAX_STEPS,
+    MIN_EXPRESSION,
+)
 from stream_server.signaling.problems import KINDS
 from stream_server.signaling.schemas import (
     Capabilities,
@@ -99,6 +105,8 @@ def _capabilities(services: Services) -> Capabilities:
             "seed": {"min": 0, "max": MAX_SEED},
             "steps": {"min": 1, "max": MAX_STEPS},
             "motion": {"min": 0, "max": 1},
+            "expression": {"min": MIN_EXPRESSION, "max": MAX_EXPRESSION},
+            "blinks": {"min": 0, "max": MAX_BLINKS},
         },
         image_types=["image/png", "image/jpeg", "image/webp"],
         limits=Limits(

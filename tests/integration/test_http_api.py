@@ -101,6 +101,9 @@ async def test_server_describes_itself(client: httpx.AsyncClient) -> None:
     capabilities = (await client.get("/v1/capabilities")).json()
     assert (capabilities["width"], capabilities["fps"]) == (256, 25)
     assert capabilities["limits"]["max_sessions"] == 2
+    assert capabilities["options"]["motion"] == {"min": 0, "max": 1}
+    assert capabilities["options"]["expression"] == {"min": 0.5, "max": 1.5}
+    assert capabilities["options"]["blinks"] == {"min": 0, "max": 40}
     metrics = await client.get("/metrics")
     assert metrics.headers["content-type"].startswith("text/plain; version=0.0.4")
     assert "emolive_sessions_active 0.0" in metrics.text
@@ -129,7 +132,8 @@ async def test_openapi_lists_every_route(client: httpx.AsyncClient) -> None:
 
 async def test_call_lives_from_offer_to_delete(app: FastAPI, client: httpx.AsyncClient) -> None:
     peer, offer = await make_offer()
-    answer = await client.post(CALLS, content=offer, headers=SDP, params={"seed": 7, "motion": 0})
+    options = {"seed": 7, "motion": 0, "expression": 1.5, "blinks": 0}
+    answer = await client.post(CALLS, content=offer, headers=SDP, params=options)
     assert answer.status_code == 201, answer.text
     assert answer.headers["content-type"] == "application/sdp"
     assert "m=video" in answer.text
@@ -205,7 +209,14 @@ async def test_other_ways_to_get_a_call_wrong(client: httpx.AsyncClient) -> None
     assert_problem(too_large, 413, "body_too_large")
     unknown = await client.post(CALLS, content="v=0", headers=SDP, params={"avatar": "../etc"})
     assert_problem(unknown, 404, "unknown_avatar")
-    for name, value in (("steps", "0"), ("seed", "-1"), ("motion", "2"), ("steps", "x")):
+    for name, value in (
+        ("steps", "0"),
+        ("seed", "-1"),
+        ("motion", "2"),
+        ("expression", "0.4"),
+        ("blinks", "41"),
+        ("steps", "x"),
+    ):
         bad = await client.post(CALLS, content="v=0", headers=SDP, params={name: value})
         assert name in assert_problem(bad, 422, "invalid_request")["errors"][0]["where"]
 

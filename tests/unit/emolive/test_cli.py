@@ -10,6 +10,7 @@ from emolive.errors import InputError, WorkError, exit_code
 from emolive.generate import FilmRequest
 from emolive.progress import Report
 from emolive.training import STAGES
+from realtime_model.contract import StreamOptions
 from realtime_model.errors import CheckpointError, PortraitError
 from tests.unit.emolive.conftest import MakeSound, TinyModel
 
@@ -29,6 +30,21 @@ def model_module(monkeypatch: pytest.MonkeyPatch, model: TinyModel) -> TinyModel
     factory.build_model = lambda path, *, threads: model  # type: ignore[attr-defined]
     monkeypatch.setitem(sys.modules, "realtime_model.factory", factory)
     return model
+
+
+@pytest.fixture
+def asked(monkeypatch: pytest.MonkeyPatch) -> list[FilmRequest]:
+    """The films asked for on the command line; none is made."""
+    import emolive.generate as module
+
+    asked: list[FilmRequest] = []
+
+    def note(request: FilmRequest, build: object, report: Report) -> None:
+        asked.append(request)
+        raise WorkError("enough")
+
+    monkeypatch.setattr(module, "generate_film", note)
+    return asked
 
 
 def test_help_lists_every_command(
@@ -83,6 +99,34 @@ def test_a_mistake_is_answered_by_a_sentence_and_a_code(
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.parametrize(
+    ("name", "value", "words"),
+    [
+        ("--motion", "-0.1", "greater than or equal to 0"),
+        ("--motion", "1.1", "less than or equal to 1"),
+        ("--expression", "0.4", "greater than or equal to 0.5"),
+        ("--expression", "1.6", "less than or equal to 1.5"),
+        ("--expression", "nan", "equal to 1.5"),
+        ("--blinks", "-1", "greater than or equal to 0"),
+        ("--blinks", "41", "less than or equal to 40"),
+        ("--blinks", "often", "integer"),
+    ],
+)
+def test_a_value_out_of_range_is_told_the_range(
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    asked: list[FilmRequest],
+    name: str,
+    value: str,
+    words: str,
+) -> None:
+    assert run(monkeypatch, "generate", "a.png", "b.wav", "-o", "c.mp4", name, value) == 2
+    said = capsys.readouterr().err
+    assert f"Invalid value for '{name}'" in said
+    assert words in said
+    assert asked == []
+
+
 def test_altered_weights_are_a_sentence(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
@@ -118,21 +162,22 @@ def test_interruption_ends_with_130_and_writes_nothing(
     assert not output.exists()
 
 
-def test_options_reach_the_film(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    import emolive.generate as module
-
-    asked: list[FilmRequest] = []
-
-    def note(request: FilmRequest, build: object, report: Report) -> None:
-        asked.append(request)
-        raise WorkError("enough")
-
-    monkeypatch.setattr(module, "generate_film", note)
-    options = ("--steps", 4, "--seed", 9, "--motion", 0.5, "--overwrite")
+def test_options_reach_the_film(monkeypatch: pytest.MonkeyPatch, asked: list[FilmRequest]) -> None:
+    look = ("--motion", 0.5, "--expression", 1.4, "--blinks", 0)
+    options = ("--steps", 4, "--seed", 9, *look, "--overwrite")
     run(monkeypatch, "generate", "a.png", "b.wav", "-o", "c.mp4", *options)
     (request,) = asked
-    assert (request.options.steps, request.options.seed, request.options.motion) == (4, 9, 0.5)
+    assert request.options == StreamOptions(seed=9, steps=4, motion=0.5, expression=1.4, blinks=0.0)
     assert request.overwrite
+
+
+def test_a_film_without_options_takes_the_models_own(
+    monkeypatch: pytest.MonkeyPatch, asked: list[FilmRequest]
+) -> None:
+    run(monkeypatch, "generate", "a.png", "b.wav", "-o", "c.mp4")
+    (request,) = asked
+    assert request.options == StreamOptions()
+    assert not request.overwrite
 
 
 def test_defects_keep_their_traceback(monkeypatch: pytest.MonkeyPatch) -> None:

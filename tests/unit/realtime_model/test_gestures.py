@@ -2,10 +2,17 @@
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
-from realtime_model.gestures import GESTURES, UNITS, gestures
+from realtime_model.gestures import GESTURES, UNITS, blinks, gestures
 
-BLINK, MINUTE = GESTURES.index("blink"), 60 * 25
+MINUTE = 60 * 25
+
+
+def shut(closed: NDArray[np.float32]) -> int:
+    """How often the eyes close."""
+    down = closed > 0.8
+    return int((down[1:] & ~down[:-1]).sum())
 
 
 @pytest.mark.parametrize("hop", [1, 4, 7])
@@ -13,6 +20,8 @@ def test_chunks_equal_the_whole(hop: int) -> None:
     whole = gestures(3, 0, 140)
     chunks = [gestures(3, start, hop) for start in range(0, 140, hop)]
     assert np.allclose(np.concatenate(chunks), whole, atol=1e-6)
+    lids = [blinks(3, start, hop, per_minute=30) for start in range(0, 140, hop)]
+    assert np.array_equal(np.concatenate(lids)[:140], blinks(3, 0, 140, per_minute=30))
 
 
 def test_a_seed_decides_them() -> None:
@@ -22,10 +31,15 @@ def test_a_seed_decides_them() -> None:
 
 @pytest.mark.parametrize("seed", range(4))
 def test_people_blink_as_often_as_people_do(seed: int) -> None:
-    closed = gestures(seed, 0, MINUTE)[:, BLINK] > 0.8
-    blinks = int((closed[1:] & ~closed[:-1]).sum())
-    assert 12 <= blinks <= 30
-    assert closed.mean() < 0.1
+    assert 12 <= shut(blinks(seed, 0, MINUTE, per_minute=18.0)) <= 30
+    assert (blinks(seed, 0, MINUTE, per_minute=18.0) > 0.8).mean() < 0.1
+
+
+def test_blinks_come_as_often_as_asked() -> None:
+    counts = [shut(blinks(2, 0, 4 * MINUTE, per_minute=rate)) / 4 for rate in (0, 6, 18, 40)]
+    assert counts[0] == 0
+    assert counts == sorted(counts)
+    assert counts[1:] == pytest.approx([6, 18, 40], rel=0.35)
 
 
 def test_the_head_turns_a_few_degrees_and_smoothly() -> None:
@@ -36,14 +50,12 @@ def test_the_head_turns_a_few_degrees_and_smoothly() -> None:
     assert np.abs(turns.mean(0)).max() < 2
 
 
-def test_without_liveliness_only_the_blinks_stay() -> None:
-    still = gestures(5, 0, MINUTE, liveliness=0.0)
-    assert np.array_equal(still[:, BLINK], gestures(5, 0, MINUTE)[:, BLINK])
-    assert np.delete(still, BLINK, 1).max() == 0
+def test_without_liveliness_all_is_still() -> None:
+    assert gestures(5, 0, MINUTE, liveliness=0.0).max() == 0
 
 
 def test_eyes_stay_near_the_viewer() -> None:
-    gaze = gestures(6, 0, MINUTE)[:, 4:] * UNITS[4:]
+    gaze = gestures(6, 0, MINUTE)[:, 3:] * UNITS[3:]
     assert np.abs(gaze).max() < 0.5  # of an iris
     assert np.median(np.abs(gaze)) < 0.1
 

@@ -5,6 +5,7 @@ from dataclasses import replace
 import pytest
 import torch
 
+from realtime_model.contract import StreamOptions
 from realtime_model.network import EmoNetwork
 from realtime_model.portrait import FramedPortrait
 from realtime_model.state import StreamState, frame_noise
@@ -17,7 +18,7 @@ def state(network: EmoNetwork, framed: FramedPortrait) -> StreamState:
     from realtime_model.generator import Generator
 
     avatar = Generator(network).prepare(framed)
-    return StreamState(avatar, torch.zeros(2, *SHAPE), seed=3, steps=2)
+    return StreamState(avatar, torch.zeros(2, *SHAPE), steps=2, options=StreamOptions(seed=3))
 
 
 @pytest.mark.parametrize("hop", [1, 3, 5])

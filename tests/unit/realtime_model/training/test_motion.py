@@ -6,7 +6,6 @@ import pytest
 from realtime_model.training.motion import Performance, loudness_of, perform
 from realtime_model.training.rig import arkit_labels
 
-BLINK = [arkit_labels().index(f"eyeBlink{side}") for side in ("Left", "Right")]
 JAW = arkit_labels().index("jawOpen")
 FRAMES = 750
 
@@ -16,26 +15,11 @@ def silent(seed: int, *, liveliness: float = 1.0) -> Performance:
     return perform(mouth, np.zeros(FRAMES, np.float32), seed, liveliness=liveliness)
 
 
-def blinks(acted: Performance) -> int:
-    closed = acted.shapes[:, BLINK].min(1) > 0.8
-    return int((closed[1:] & ~closed[:-1]).sum())
-
-
 def test_a_seed_decides_the_performance() -> None:
     one, two, other = silent(1), silent(1), silent(2)
     for name in ("shapes", "rotation_rad", "shift", "gaze"):
         assert np.array_equal(getattr(one, name), getattr(two, name))
         assert not np.array_equal(getattr(one, name), getattr(other, name))
-
-
-@pytest.mark.parametrize("seed", range(6))
-def test_people_blink_every_few_seconds(seed: int) -> None:
-    assert 4 <= blinks(silent(seed)) <= 20  # in 30 s
-
-
-def test_both_eyes_blink_together() -> None:
-    lids = silent(3).shapes[:, BLINK]
-    assert np.abs(lids[:, 0] - lids[:, 1]).max() < 0.1
 
 
 def test_silence_keeps_the_mouth_closed_and_the_head_alive() -> None:
@@ -49,7 +33,6 @@ def test_without_liveliness_the_head_is_still() -> None:
     acted = silent(4, liveliness=0.0)
     assert acted.rotation_rad.max() == acted.shift.max() == 0
     assert acted.speed_deg.max() == 0
-    assert blinks(acted) > 0
 
 
 def test_speed_is_the_angle_between_frames() -> None:
