@@ -39,6 +39,8 @@ class DiffusionRecipe:
         drop_motion: share of rows without motion frames.
         drop_speed: share of rows that are not told the speed of the head.
         guidance: strength of audio guidance fused into the student.
+        motion_weight: how much a wrong change between frames counts for the student.
+        rollout: windows, at most, that the student renders itself before the one it learns from.
     """
 
     steps: int = 6000
@@ -52,6 +54,8 @@ class DiffusionRecipe:
     drop_motion: float = 0.12
     drop_speed: float = 0.5
     guidance: float = 1.5
+    motion_weight: float = 2.0
+    rollout: int = 2
     seed: int = 0
 
 
@@ -119,9 +123,16 @@ def deafened(tokens: Tensor, empty: Tensor, gone: Tensor) -> Tensor:
     return torch.where(gone[:, None, None, None], empty, tokens)
 
 
-def correlated_noise(shape: torch.Size, dice: torch.Generator) -> Tensor:
+def shared_noise(shape: torch.Size, dice: torch.Generator) -> Tensor:
+    """The part of the noise that all frames of a stream share, for rows (b, f, c, h, w)."""
+    return torch.randn(shape[0], 1, *shape[2:], generator=dice)
+
+
+def correlated_noise(
+    shape: torch.Size, dice: torch.Generator, shared: Tensor | None = None
+) -> Tensor:
     """Noise as the generator draws it: most of it shared by the frames of a row."""
-    shared = torch.randn(shape[0], 1, *shape[2:], generator=dice)
+    shared = shared_noise(shape, dice) if shared is None else shared
     return math.sqrt(0.9) * shared + math.sqrt(0.1) * torch.randn(shape, generator=dice)
 
 

@@ -15,6 +15,7 @@ from realtime_model.training.denoising import (
     correlated_noise,
     corrupted,
     deafened,
+    shared_noise,
 )
 from realtime_model.training.lips import LipReader, lip_error
 from realtime_model.training.loop import Step
@@ -62,21 +63,35 @@ def student_step(
     """Return the loss of one step of the student, taken at a level its own few steps lead to.
 
     There the student must land where the guided teacher lands from the same point, and on the
-    truth where truth is decided by the sound: the mouth.
+    truth where truth is decided by the sound: the mouth. Motion frames are often of its own making,
+    so that it learns to mend what it did rather than to go on with it. Source: self-forcing,
+    arXiv:2506.08009.
     """
     rng, dice = np.random.default_rng(seed), torch.Generator().manual_seed(seed)
     margin, frames = data.config.audio.margin_frames, data.config.geometry.hop_frames
     ladder = levels(data.config.sampler.steps, data.config.sampler.second_level)
 
     def step(_: int) -> Step:
-        batch = data.batch(rng, recipe.batch)
+        *before, batch = data.sequence(rng, recipe.batch, 1 + int(rng.integers(recipe.rollout + 1)))
         rows = len(batch.clean)
         cache, look = student.cache(data, batch.who)
-        past, haze = corrupted(batch.past, batch.first, 0.1, dice)
-        tokens = student.tokens(batch.mel, margin, frames)
+        shared = shared_noise(batch.clean.shape, dice)
+        first = before[0] if before else batch
+        past, haze = corrupted(first.past, first.first, 0.1, dice)
         known = torch.zeros(rows, dtype=torch.bool)
+        shown = batch.past[:, -1:]
+        for window in before:
+            with torch.no_grad():
+                tokens = student.tokens(window.mel, margin, frames)
+                given = student.given(past, haze, look, tokens, window.gesture, window.speed, known)
+            noise = correlated_noise(batch.clean.shape, dice, shared)
+            made = _descend(student, noise, ladder, cache, given)
+            shown = made[:, -1:]
+            past = torch.cat([past, made], 1)[:, -past.shape[1] :]
+            haze = torch.full_like(haze, data.config.sampler.motion_noise)
+        tokens = student.tokens(batch.mel, margin, frames)
         given = student.given(past, haze, look, tokens, batch.gesture, batch.speed, known)
-        noisy = correlated_noise(batch.clean.shape, dice)
+        noisy = correlated_noise(batch.clean.shape, dice, shared)
         chosen = int(rng.integers(len(ladder) - 1))
         noisy = _descend(student, noisy, ladder[: chosen + 1], cache, given)
         now = torch.full((rows,), ladder[chosen])
@@ -84,14 +99,16 @@ def student_step(
         with torch.no_grad():
             guide = Guide(teacher, data, batch, past, haze)
             goal = guide.land(noisy, ladder[chosen], recipe.guidance)
-        # The teacher has the last word on all but the eyes: blinks are rare, it averages them.
         weight = 1 + recipe.mouth_weight * data.mouth[batch.who][:, None]
-        weight = weight * (1 - data.eyes[batch.who][:, None])
         follow = (((guess - goal).pow(2) + 1e-4).sqrt() * weight).mean() / weight.mean()
         truth = ((guess - batch.clean).abs() * data.decided(batch)).mean()
         lips = lip_error(reader, data, guess, batch, ~known)
-        loss = follow + 4 * truth + recipe.reader_weight * lips
-        return Step(loss, {"follow": follow, "truth": truth, "lips": lips})
+        # From what was shown last, too, it must move as the truth does: else chunks have seams.
+        moved = torch.cat([shown, guess], 1).diff(dim=1)
+        should = torch.cat([batch.past[:, -1:], batch.clean], 1).diff(dim=1)
+        motion = ((moved - should).abs() * weight).mean() / weight.mean()
+        loss = follow + 4 * truth + recipe.reader_weight * lips + recipe.motion_weight * motion
+        return Step(loss, {"follow": follow, "truth": truth, "lips": lips, "motion": motion})
 
     return step
 

@@ -12,9 +12,8 @@ from torch import Tensor
 
 from realtime_model.facemap import CHANNELS
 from realtime_model.features import PAST_FRAMES
-from realtime_model.gestures import GESTURES
 from realtime_model.network import EmoNetwork
-from realtime_model.training.hearing import HeardClip, span
+from realtime_model.training.hearing import HeardClip, other_throat, span
 from realtime_model.training.latents import Played
 
 _SHORTEST = 12  # shorter clips have too few places to cut a window
@@ -29,7 +28,7 @@ class Windows:
         clean: new frames, (b, f, c, 8, 8).
         mel: log-mels from `PAST_FRAMES` + m frames before them to m after, (b, 4 * frames, mels).
         opening: of the mouth, hundredths of the face width, (b, f).
-        gesture: of the performer, (b, f, 6), see `realtime_model.gestures`.
+        gesture: of the performer, (b, f, 5), see `realtime_model.gestures`.
         speed: of the head, degrees a frame, (b, f).
         who: number of the portrait, (b,).
         first: whether nothing was rendered before, (b,).
@@ -62,12 +61,11 @@ class DiffusionData:
         self._shares = shares / shares.sum()
 
     def decided(self, batch: "Windows") -> Tensor:
-        """How much each cell of each frame is decided by what the model is told, (b, f, 1, 8, 8).
+        """How much each cell is decided by what the model is told, (b, 1, 1, 8, 8).
 
-        The mouth by the sound; the eyes by the gesture, above all in the few frames of a blink.
+        The mouth by the sound, the eyes a little by the gesture.
         """
-        blink = batch.gesture[:, :, GESTURES.index("blink"), None, None, None]
-        return self.mouth[batch.who][:, None] + self.eyes[batch.who][:, None] * (0.2 + 4 * blink)
+        return self.mouth[batch.who][:, None] + self.eyes[batch.who][:, None] * 0.2
 
     def scale(self) -> Tensor:
         """Deviation of pose and detail of the latents, (4, 1, 1); detail where the face is."""
@@ -77,22 +75,46 @@ class DiffusionData:
 
     def batch(self, rng: np.random.Generator, rows: int) -> Windows:
         """Draw windows at random, long clips more often."""
+        return self.sequence(rng, rows, 1)[0]
+
+    def sequence(self, rng: np.random.Generator, rows: int, hops: int) -> list[Windows]:
+        """Draw stretches of ``hops`` windows, one after the other; a clip's last frame holds."""
+        fresh = self.config.geometry.hop_frames
+        numbers = rng.choice(len(self.played), rows, p=self._shares)
+        clips = [self.played[number] for number in numbers]
+        starts = [
+            int(rng.integers(-1, max(0, len(c.opening) - hops * fresh - 1) + 1)) for c in clips
+        ]
+        takes = [self.heard[c.clip].mels[rng.integers(self._takes(c))] for c in clips]
+        throats = rng.integers(2**31, size=rows)
+        return [
+            self._windows(clips, takes, [s + hop * fresh for s in starts], throats, rng)
+            for hop in range(hops)
+        ]
+
+    def _takes(self, clip: Played) -> int:
+        return len(self.heard[clip.clip].mels)
+
+    def _windows(
+        self,
+        clips: Sequence[Played],
+        takes: Sequence[NDArray[np.float16]],
+        starts: Sequence[int],
+        throats: NDArray[np.int64],
+        rng: np.random.Generator,
+    ) -> Windows:
         kept, fresh = self.config.denoiser.motion_frames, self.config.geometry.hop_frames
         margin = self.config.audio.margin_frames
-        latent, mel, opening, gesture, speed, who, first = [], [], [], [], [], [], []
-        for number in rng.choice(len(self.played), rows, p=self._shares):
-            clip = self.played[number]
-            start = int(rng.integers(-1, len(clip.opening) - fresh))
-            first.append(start <= 0)
-            frames = np.arange(start - kept, start + fresh).clip(0)
+        latent, mel, opening, gesture, speed = [], [], [], [], []
+        for clip, take, start, throat in zip(clips, takes, starts, throats, strict=True):
+            frames = np.arange(start - kept, start + fresh).clip(0, len(clip.opening) - 1)
             latent.append(clip.latent[frames])
-            takes = self.heard[clip.clip].mels
-            take = takes[rng.integers(len(takes))]
-            mel.append(mel_span(take, start, margin, fresh) + rng.normal(0, 0.12))
+            sound = mel_span(take, start, margin, fresh)
+            sound = other_throat(sound, np.random.default_rng(throat))
+            mel.append(sound + rng.normal(0, 0.12))
             opening.append(clip.opening[frames[kept:]])
             gesture.append(clip.gesture[frames[kept:]])
             speed.append(clip.speed_deg[frames[kept:]])
-            who.append(clip.face)
         moved = torch.from_numpy(np.stack(latent).astype(np.float32))
         latents = self._network.split(moved.flatten(0, 1))
         latents = latents.view(*moved.shape[:2], *latents.shape[1:])
@@ -103,8 +125,8 @@ class DiffusionData:
             opening=torch.from_numpy(np.stack(opening)) * 100,
             gesture=torch.from_numpy(np.stack(gesture)),
             speed=torch.from_numpy(np.stack(speed)),
-            who=torch.tensor(who),
-            first=torch.tensor(first),
+            who=torch.tensor([c.face for c in clips]),
+            first=torch.tensor([s <= 0 for s in starts]),
         )
 
 
