@@ -1,68 +1,55 @@
-"""``emolive evaluate``: judge a preset on held-out data; a table, JSON and pictures."""
+"""``emolive evaluate``: judge a preset on held-out data; a table, JSON and a page to look at."""
 
-import json
+import shlex
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated
 
 import typer
 from rich.console import Console
-from rich.progress import track as progress
+from rich.markup import escape
+from rich.progress import Progress
 from rich.table import Table
 
+from realtime_model.checkpoint import DEFAULT_PRESET
 from realtime_model.errors import ModelError
 from realtime_model.face import FaceLandmarker
 from realtime_model.factory import build_model
-from realtime_model.portrait import check_portrait
-from realtime_model.training.evaluation import (
-    ClipFigures,
-    as_plain,
-    contact_sheet,
-    evaluate,
-    film,
-    summarise,
-    write_sheet,
-)
+from realtime_model.generator import Generator
+from realtime_model.portrait import frame_portrait
 from realtime_model.training.identity import FaceEmbedder
-from realtime_model.training.rendering import Clip, Sitter, load_clips, load_sitters
-
-_SHEET_ROWS = 6
-_LONGEST_S = 12
-
-
-def pick_clips(clips: list[Clip], count: int) -> list[Clip]:
-    """Clips of as many voices as possible, at most twelve seconds each."""
-    voices: dict[str, list[Clip]] = {}
-    for clip in clips:
-        if 3 * 25 <= len(clip.mouth) <= _LONGEST_S * 25:
-            voices.setdefault(clip.name.rsplit("-", 1)[0], []).append(clip)
-    picked: list[Clip] = []
-    for turn in range(max((len(v) for v in voices.values()), default=0)):
-        picked += [v[turn] for v in voices.values() if turn < len(v)]
-    return picked[:count]
+from realtime_model.training.judging.clip import Case, Judged, judge_all
+from realtime_model.training.judging.drift import Drift, DriftMeter, film_drift, frames_of
+from realtime_model.training.judging.heldout import load_cases
+from realtime_model.training.judging.report import Judgement, open_folder, write_report
+from realtime_model.training.judging.targets import TARGETS
 
 
-def load_heldout(runs: Path, count: int) -> tuple[list[Sitter], list[Clip]]:
-    """Read the held-out side of the corpus.
+def judge_cases(
+    model: Generator, cases: list[Case], embedder: FaceEmbedder | None, bar: Progress
+) -> list[Judged]:
+    """Judge every case, under a progress bar."""
+    task = bar.add_task("judging", total=len(cases))
+    judged = []
+    for one in judge_all(model, cases, embedder):
+        judged.append(one)
+        bar.update(task, advance=1)
+    return judged
 
-    Raises:
-        ModelError: it is not there; the text names the commands that make it.
-    """
-    try:
-        landmarker = FaceLandmarker()
-        sitters = [
-            s
-            for s in load_sitters(runs / "portraits", "heldout")
-            if all(c.ok for c in check_portrait(s.portrait.image, landmarker))
-        ]
-        clips = pick_clips(load_clips(runs / "corpus" / "speech", "heldout"), count)
-    except OSError as exc:
-        raise ModelError(f"no corpus in {runs}: run 'emolive train portraits' first") from exc
-    if not sitters or not clips:
-        raise ModelError(
-            f"nothing held out in {runs}: run 'emolive train portraits' and 'emolive train corpus'"
-        )
-    return sitters, clips
+
+def watch_drift(
+    model: Generator, case: Case, minutes: float, embedder: FaceEmbedder | None, bar: Progress
+) -> Drift:
+    """Film one portrait for some minutes, under a progress bar."""
+    frames = frames_of(minutes)
+    picture = case.sitter.portrait.image
+    meter = DriftMeter(frame_portrait(picture, FaceLandmarker()), frames, embedder)
+    task = bar.add_task("long film", total=frames)
+    for done in film_drift(model, picture, case.clip.audio, meter):
+        bar.update(task, completed=done)
+    first, last = meter.tenth(last=False), meter.tenth(last=True)
+    return Drift(case.sitter.name, case.clip.name, minutes, first, last)
 
 
 def main(
@@ -71,51 +58,56 @@ def main(
         Path | None, typer.Option(help="Weights to judge; default: embedded.")
     ] = None,
     clips: Annotated[int, typer.Option(min=1, help="Clips to speak.")] = 12,
+    portraits: Annotated[int, typer.Option(min=1, help="Portraits to speak them.")] = 18,
+    drift_minutes: Annotated[
+        float, typer.Option(min=0.0, help="Length of the long film; 0 leaves it out.")
+    ] = 2.0,
     identity: Annotated[bool, typer.Option(help="Measure identity (extra 'evaluate').")] = True,
     threads: Annotated[int, typer.Option(min=1, help="CPU threads.")] = 1,
     out: Annotated[Path, typer.Option(help="Folder of the report.")] = Path("runs/evaluation"),
 ) -> None:
     """Judge a preset on held-out portraits and voices."""
     console = Console()
+    command = shlex.join(["emolive", "evaluate", *sys.argv[1:]])
     try:
-        sitters, spoken = load_heldout(runs, clips)
+        open_folder(out)
+        cases = load_cases(runs, clips=clips, portraits=portraits)
         model = build_model(preset, threads=threads)
         embedder = FaceEmbedder() if identity else None
+        with Progress(console=console) as bar:
+            judged = judge_cases(model, cases, embedder, bar)
+            drift = None
+            if drift_minutes > 0:
+                drift = watch_drift(model, cases[0], drift_minutes, embedder, bar)
+        judgement = Judgement(judged, drift, command, _about(model, cases, preset))
+        write_report(judgement, out)
     except ModelError as exc:
-        Console(stderr=True).print(f"[red]error:[/] {exc}")
+        Console(stderr=True, soft_wrap=True).print(f"[red]error:[/] {escape(str(exc))}")
         sys.exit(1)
-    judged = evaluate(model, sitters, spoken, embedder=embedder)
-    total = max(len(sitters), len(spoken))
-    figures = list(progress(judged, "judging", total, console=console))
-    summary = summarise(figures)
-    out.mkdir(parents=True, exist_ok=True)
-    body = {"summary": summary, "clips": as_plain(figures)}
-    (out / "report.json").write_text(json.dumps(body, indent=1))
-    rows = [
-        contact_sheet(film(model, s.portrait.image, spoken[i % len(spoken)].audio[: 16_000 * 4]))
-        for i, s in enumerate(sitters[:_SHEET_ROWS])
-    ]
-    write_sheet(out / "sheet.png", rows)
-    console.print(_table(figures, summary))
-    console.print(f"Report: {out / 'report.json'}, pictures: {out / 'sheet.png'}")
+    console.print(_table(judgement.summary))
+    console.print(f"Report: {out / 'report.html'}, figures: {out / 'report.json'}")
 
 
-def _table(figures: list[ClipFigures], summary: dict[str, float]) -> Table:
+def _about(model: Generator, cases: list[Case], preset: Path | None) -> str:
+    portraits = {case.sitter.name for case in cases}
+    clips = {case.clip.name for case in cases}
+    voices = {name.rsplit("-", 1)[0] for name in clips}
+    steps = model.config.sampler.steps
+    return (
+        f"{model.config.name} ({preset or DEFAULT_PRESET.name}), {steps} step"
+        f"{'' if steps == 1 else 's'} a chunk, on {len(portraits)} held-out portraits and "
+        f"{len(clips)} clips of {len(voices)} held-out voices."
+    )
+
+
+def _table(summary: Mapping[str, float]) -> Table:
     table = Table(title="Held-out portraits and voices")
-    for name in ("portrait", "clip", "lips", "lag", "shuffled", "identity", "blinks/min"):
+    for name in ("figure", "value", "target", ""):
         table.add_column(name)
-    for f in figures:
-        who = "-" if f.identity_median is None else f"{f.identity_median:.2f}"
-        table.add_row(
-            f.portrait,
-            f.clip,
-            f"{f.lips:.2f}",
-            str(f.lag_frames),
-            f"{f.lips_shuffled:.2f}",
-            who,
-            f"{f.blinks_per_minute:.0f}",
-        )
-    table.caption = "  ".join(f"{name} {value:.3g}" for name, value in summary.items())
+    for name, value in summary.items():
+        target = TARGETS[name]
+        held = "[green]held[/]" if target.holds(value) else "[red]missed[/]"
+        table.add_row(name, f"{value:.3g}", target.text, held if target.asked else "")
     return table
 
 

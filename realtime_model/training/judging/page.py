@@ -1,0 +1,74 @@
+"""The page of a report: one HTML file that needs no other. Light and dark follow the reader."""
+
+from string import Template
+
+PAGE = Template("""<!doctype html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<title>$title</title>
+<style>
+:root { color-scheme: light dark; --ink: #1c1e21; --soft: #5d646d; --line: #d9dde2;
+  --back: #ffffff; --card: #f5f6f8; --good: #1a7f4b; --bad: #b3261e; --model: #0b62d6;
+  --rig: #c2570c; --loud: #dfe3e8; --lip: #e6c8f2; }
+@media (prefers-color-scheme: dark) { :root { --ink: #e6e8eb; --soft: #9aa3ad; --line: #363b42;
+  --back: #16181b; --card: #1f2226; --good: #5ecb94; --bad: #ff8a80; --model: #6aa9ff;
+  --rig: #ffa45c; --loud: #2d3238; --lip: #4d2f5c; } }
+body { margin: 0 auto; padding: 1.5rem; max-width: 66rem; background: var(--back);
+  color: var(--ink); font: 15px/1.5 system-ui, sans-serif; }
+h1 { font-size: 1.5rem; margin: 0 0 .3rem; }
+h2 { font-size: 1.15rem; margin: 2.2rem 0 .6rem; }
+h3 { font-size: 1rem; margin: 1.6rem 0 .4rem; font-weight: 600; }
+p { margin: .4rem 0; }
+.soft { color: var(--soft); }
+code { background: var(--card); padding: .1rem .35rem; border-radius: .25rem;
+  overflow-wrap: anywhere; }
+.wide { overflow-x: auto; }
+table { border-collapse: collapse; font-variant-numeric: tabular-nums; width: 100%; }
+th, td { text-align: right; padding: .25rem .55rem; border-bottom: 1px solid var(--line);
+  white-space: nowrap; }
+th { color: var(--soft); font-weight: 600; vertical-align: bottom; }
+.word { text-align: left; white-space: normal; }
+.small { font-size: 13px; }
+.small .word { white-space: nowrap; }
+.held { color: var(--good); font-weight: 600; }
+.missed { color: var(--bad); font-weight: 600; }
+figure { margin: 0 0 1rem; }
+svg { width: 100%; height: auto; background: var(--card); border-radius: .4rem; }
+img { width: 100%; height: auto; border-radius: .4rem; margin-top: .3rem; display: block; }
+polyline { fill: none; stroke-width: 1.8; stroke-linejoin: round; }
+.model { stroke: var(--model); }
+.rig { stroke: var(--rig); stroke-dasharray: 5 3; }
+.loud { fill: var(--loud); }
+.lip { fill: var(--lip); opacity: .8; }
+.axis { stroke: var(--soft); stroke-width: .6; }
+.tick { fill: var(--soft); font-size: 11px; }
+.key span { margin-right: 1.2rem; white-space: nowrap; }
+.key i { display: inline-block; width: 1.4rem; height: .7rem; margin-right: .35rem; }
+</style>
+</head>
+<body>
+<h1>$title</h1>
+<p>$verdict</p>
+<p class="soft">$about</p>
+<p class="soft">Made with <code>$command</code></p>
+<h2>Summary</h2>
+<div class="wide">$summary</div>
+<p class="soft small">Every figure is read off finished frames by a face landmarker, on portraits
+and voices that training never saw. A film of the rig, which acts the same clip with the true
+curve, is read the same way: its figures are what this judge gives to a perfect mouth.</p>
+$drift
+<h2>Looked at closely</h2>
+<p class="key small"><span><i style="background:var(--model)"></i>mouth of the model</span>
+<span><i style="background:var(--rig)"></i>mouth of the rig</span>
+<span><i style="background:var(--loud)"></i>loudness</span>
+<span><i style="background:var(--lip)"></i>p, b, m: closed</span></p>
+$closeups
+<h2>Groups</h2>
+<div class="wide">$groups</div>
+<h2>Clips</h2>
+<div class="wide small">$clips</div>
+</body>
+</html>
+""")

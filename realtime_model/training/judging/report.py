@@ -1,0 +1,221 @@
+"""Writes a judgement down: ``report.json`` for programs, ``report.html`` for people."""
+
+import base64
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from html import escape
+from pathlib import Path
+
+import cv2
+
+from realtime_model.contract import RgbImage
+from realtime_model.errors import ModelError
+from realtime_model.training.judging.clip import Judged
+from realtime_model.training.judging.drift import Drift
+from realtime_model.training.judging.figures import (
+    ClipFigures,
+    GroupFigures,
+    as_plain,
+    clip_fields,
+    group,
+    summarise,
+)
+from realtime_model.training.judging.page import PAGE
+from realtime_model.training.judging.plot import plot
+from realtime_model.training.judging.targets import TARGETS
+
+_TITLE = "Judgement of the avatar"
+_CLOSEUPS = 6
+_JPEG_QUALITY = 85
+_WORDS = ("portrait", "style", "clip", "language", "group", "name")
+
+
+@dataclass(frozen=True, slots=True)
+class Judgement:
+    """All there is to report.
+
+    Attributes:
+        judged: at least one clip.
+        drift: of the long film; None if it was left out.
+        command: what was typed.
+        about: one sentence on what was judged.
+    """
+
+    judged: Sequence[Judged]
+    drift: Drift | None
+    command: str
+    about: str
+
+    @property
+    def figures(self) -> list[ClipFigures]:
+        return [j.figures for j in self.judged]
+
+    @property
+    def summary(self) -> dict[str, float]:
+        """All figures in the order of the targets."""
+        found = summarise(self.figures) | (self.drift.summary if self.drift else {})
+        return {name: found[name] for name in TARGETS if name in found}
+
+
+def open_folder(out: Path) -> None:
+    """Make the report's folder, before an hour is spent on what cannot be written.
+
+    Raises:
+        ModelError: it cannot be written to.
+    """
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+        probe = out / "report.part"
+        probe.write_bytes(b"")
+        probe.unlink()
+    except OSError as exc:
+        raise _unwritable(out, exc) from exc
+
+
+def write_report(judgement: Judgement, out: Path) -> None:
+    """Write both files.
+
+    Raises:
+        ModelError: the folder cannot be written to.
+    """
+    body = {
+        "command": judgement.command,
+        "about": judgement.about,
+        "summary": judgement.summary,
+        "missed": missed(judgement.summary),
+        "clips": as_plain(judgement.figures),
+        "groups": as_plain(group(judgement.figures)),
+        "drift": None if judgement.drift is None else asdict(judgement.drift),
+    }
+    try:
+        (out / "report.json").write_text(json.dumps(body, indent=1) + "\n", "utf-8")
+        (out / "report.html").write_text(page(judgement), "utf-8")
+    except OSError as exc:
+        raise _unwritable(out, exc) from exc
+
+
+def missed(summary: Mapping[str, float]) -> list[str]:
+    """Names of the figures that lie outside their target."""
+    return [name for name, value in summary.items() if not TARGETS[name].holds(value)]
+
+
+def page(judgement: Judgement) -> str:
+    """The report as one self-contained HTML text."""
+    asked = [name for name in judgement.summary if TARGETS[name].asked]
+    late = missed(judgement.summary)
+    return PAGE.substitute(
+        title=_TITLE,
+        verdict=f"{len(asked) - len(late)} of {len(asked)} targets are held.",
+        about=escape(judgement.about),
+        command=escape(judgement.command),
+        summary=_summary_table(judgement.summary),
+        drift=_drift_section(judgement.drift),
+        closeups="\n".join(_closeup(j) for j in closeups(judgement.judged)),
+        groups=_group_table(group(judgement.figures)),
+        clips=_clip_table(judgement.figures),
+    )
+
+
+def closeups(judged: Sequence[Judged], count: int = _CLOSEUPS) -> list[Judged]:
+    """The worst clip by lips, then others from the second worst to the best, evenly spread."""
+    ranked = sorted(judged, key=lambda j: j.figures.lips)
+    if len(ranked) <= count:
+        return ranked
+    last = len(ranked) - 1
+    return [ranked[round(place * last / (count - 1))] for place in range(count)]
+
+
+def _summary_table(summary: Mapping[str, float]) -> str:
+    rows = []
+    for name, value in summary.items():
+        target = TARGETS[name]
+        mark = ""
+        if target.asked:
+            held = target.holds(value)
+            mark = (
+                '<span class="held">held</span>' if held else '<span class="missed">missed</span>'
+            )
+        rows.append((name, target.meaning, f"{value:.3g}", target.text, mark))
+    # Marks are ours; all else is escaped with the table.
+    body = "".join(
+        f'<tr><td class="word"><code>{escape(name)}</code></td>'
+        f'<td class="word">{escape(meaning)}</td><td>{value}</td><td>{target}</td>'
+        f"<td>{mark}</td></tr>"
+        for name, meaning, value, target, mark in rows
+    )
+    return f"<table>{_head(('figure', 'meaning', 'value', 'target', ''), 2)}{body}</table>"
+
+
+def _clip_table(figures: Sequence[ClipFigures]) -> str:
+    worst_first = sorted(figures, key=lambda f: f.lips)
+    return _table(clip_fields(), [list(asdict(f).values()) for f in worst_first])
+
+
+def _group_table(groups: Sequence[GroupFigures]) -> str:
+    rows = [asdict(g) for g in groups]
+    return _table(tuple(rows[0]), [list(row.values()) for row in rows])
+
+
+def _drift_section(drift: Drift | None) -> str:
+    if drift is None:
+        return ""
+    rows = [
+        ["first", *drift.first.colour, drift.first.sharpness, drift.first.identity],
+        ["last", *drift.last.colour, drift.last.sharpness, drift.last.identity],
+    ]
+    head = ("name", "red", "green", "blue", "sharpness", "identity distance")
+    said = f"{drift.portrait} says {drift.clip} again and again for {drift.minutes:g} minutes;"
+    return (
+        f"<h2>The long film</h2><p>{escape(said)} its first tenth against its last.</p>"
+        f'<div class="wide">{_table(head, rows)}</div>'
+    )
+
+
+def _closeup(judged: Judged) -> str:
+    f = judged.figures
+    said = f"{f.portrait} ({f.style}) says {f.clip} ({f.language}): lips {f.lips:.2f}"
+    if f.rig_lips is not None:
+        said += f", rig {f.rig_lips:.2f}"
+    return (
+        f"<figure><h3>{escape(said)}</h3>{plot(judged.curves, escape(said))}"
+        f'<img alt="frames of {escape(f.portrait)}" src="{_as_url(judged.sheet)}"></figure>'
+    )
+
+
+def _table(head: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
+    words = [name in _WORDS for name in head]
+    body = "".join(
+        "<tr>"
+        + "".join(
+            f"<td{' class=word' if word else ''}>{_cell(value)}</td>"
+            for word, value in zip(words, row, strict=True)
+        )
+        + "</tr>"
+        for row in rows
+    )
+    return f"<table>{_head(head, sum(words))}{body}</table>"
+
+
+def _head(names: Sequence[str], words: int) -> str:
+    cells = (
+        f"<th{' class=word' if i < words else ''}>{escape(name.replace('_', ' '))}</th>"
+        for i, name in enumerate(names)
+    )
+    return f"<tr>{''.join(cells)}</tr>"
+
+
+def _cell(value: object) -> str:
+    if value is None:
+        return "-"
+    return f"{value:.3g}" if isinstance(value, float) else escape(str(value))
+
+
+def _as_url(image: RgbImage) -> str:
+    """A picture as JPEG inside the page."""
+    _, jpeg = cv2.imencode(".jpg", image[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, _JPEG_QUALITY])
+    return "data:image/jpeg;base64," + base64.b64encode(jpeg.tobytes()).decode("ascii")
+
+
+def _unwritable(out: Path, exc: OSError) -> ModelError:
+    return ModelError(f"{out} cannot be written to ({exc.strerror}): choose another --out")

@@ -1,0 +1,70 @@
+"""What a good avatar reaches: the one place that holds the targets, and what each figure means."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """Where a figure should lie.
+
+    Attributes:
+        meaning: what it says, for somebody who reads the report first.
+        low: the smallest good value; None if any.
+        high: the largest good value; None if any.
+    """
+
+    meaning: str
+    low: float | None = None
+    high: float | None = None
+
+    @property
+    def asked(self) -> bool:
+        return self.low is not None or self.high is not None
+
+    @property
+    def text(self) -> str:
+        if self.low is not None and self.high is not None:
+            return f"{self.low:g} to {self.high:g}"
+        if self.low is not None:
+            return f"at least {self.low:g}"
+        return "" if self.high is None else f"at most {self.high:g}"
+
+    def holds(self, value: float) -> bool:
+        """Whether a value lies there; not-a-number never does."""
+        above = self.low is None or value >= self.low
+        return above and (self.high is None or value <= self.high)
+
+
+TARGETS: Mapping[str, Target] = MappingProxyType(
+    {
+        "lips_mean": Target("mouth opening against the rig's curve, correlation", low=0.85),
+        "lips_worst": Target("the same, worst clip", low=0.6),
+        "rig_lips": Target("the same, the rig's own frames: the ceiling of this judge"),
+        "lips_shuffled_mean": Target("the same against another clip's curve", high=0.2),
+        "lag_frames_median": Target("frames by which the mouth is late", low=-1, high=1),
+        "spread_median": Target("how far the mouth moves, over the rig's frames", 0.8, 1.2),
+        "silent_opening": Target("opening in silence, share of the speaking range", high=0.15),
+        "silent_opening_worst": Target("the same, worst clip", high=0.15),
+        "closures": Target("p, b and m that close the lips", low=0.8),
+        "rig_closures": Target("the same, the rig's own frames, every second one"),
+        "vowels_above": Target("vowels that open further than p, b, m, f, v beside", low=0.9),
+        "rounding": Target("mouth narrower on u, o, w than on i, e, in deviations", low=1.0),
+        "rig_rounding": Target("the same, the rig's own frames"),
+        "blinks_per_minute": Target("blinks a minute", 8, 30),
+        "head_deg": Target("deviation of the head's pitch, yaw and roll, degrees", 0.7, 6),
+        "rig_head_deg": Target("the same, the rig's own frames"),
+        "identity_median": Target("face-embedding distance to the portrait", high=0.35),
+        "identity_max": Target("the same, worst frame; same person below 0.6", high=0.55),
+        "background_change": Target("change between frames in the upper corners, of 255", high=0.5),
+        "flicker": Target("to and fro of the upper corners, of 255", high=0.5),
+        "seam_mean": Target("change across chunk edges over that inside chunks", high=1.1),
+        "seam_worst": Target("the same, worst clip", high=1.3),
+        "sharpness_median": Target("sharpness of the face over the portrait's", low=0.85),
+        "lost_frames": Target("share of frames in which no face is found", high=0.01),
+        "drift_identity": Target("growth of the identity distance over the long film", high=0.02),
+        "drift_colour": Target("change of the face's colour over the long film, share", high=0.02),
+        "drift_sharpness": Target("change of the sharpness over the long film, share", high=0.02),
+    }
+)

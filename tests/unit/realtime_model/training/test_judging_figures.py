@@ -1,0 +1,117 @@
+"""Figures put together: extremes are kept, what cannot be told is not counted."""
+
+from dataclasses import replace
+
+import pytest
+
+from realtime_model.training.judging.figures import ClipFigures, as_plain, group, summarise
+from realtime_model.training.judging.targets import TARGETS, Target
+
+
+@pytest.fixture
+def good() -> ClipFigures:
+    return ClipFigures(
+        portrait="anna",
+        style="photo",
+        clip="kokoro-it-sara-heldout-0001",
+        language="it",
+        seconds=4.0,
+        lips=0.9,
+        lag_frames=0,
+        lips_shuffled=0.05,
+        rig_lips=0.95,
+        spread=1.0,
+        silent_opening=0.01,
+        closures=1.0,
+        closures_of=9,
+        rig_closures=0.9,
+        vowels_above=0.8,
+        vowels_of=10,
+        rounding=1.5,
+        rig_rounding=2.0,
+        blinks_per_minute=15.0,
+        head_deg=2.0,
+        rig_head_deg=3.0,
+        identity_median=0.2,
+        identity_max=0.4,
+        background=0.1,
+        flicker=0.2,
+        seam=1.05,
+        sharpness=0.9,
+        lost_frames=0.0,
+    )
+
+
+@pytest.fixture
+def poor(good: ClipFigures) -> ClipFigures:
+    return replace(
+        good,
+        portrait="bo",
+        style="drawn",
+        clip="choir-en-us-singing-0001",
+        language="en-us",
+        lips=0.5,
+        silent_opening=None,
+        closures=0.0,
+        closures_of=1,
+        seam=1.6,
+        identity_max=0.7,
+    )
+
+
+def test_the_worst_clip_is_kept_beside_the_mean(good: ClipFigures, poor: ClipFigures) -> None:
+    summary = summarise([good, poor])
+    assert summary["lips_mean"] == pytest.approx(0.7)
+    assert summary["lips_worst"] == 0.5
+    assert summary["seam_worst"] == 1.6
+    assert summary["identity_max"] == 0.7
+
+
+def test_clips_that_cannot_tell_are_left_out(good: ClipFigures, poor: ClipFigures) -> None:
+    summary = summarise([good, poor])
+    assert summary["silent_opening"] == summary["silent_opening_worst"] == 0.01
+    assert "silent_opening" not in summarise([poor])
+    assert "closures" not in summarise([replace(good, closures=None, closures_of=0)])
+
+
+def test_shares_are_counted_over_sounds_not_over_clips(
+    good: ClipFigures, poor: ClipFigures
+) -> None:
+    assert summarise([good, poor])["closures"] == pytest.approx(0.9)
+
+
+def test_every_figure_of_the_summary_has_a_target_or_a_meaning(good: ClipFigures) -> None:
+    summary = summarise([good])
+    assert summary.keys() <= TARGETS.keys()
+    assert all(TARGETS[name].meaning for name in summary)
+
+
+def test_groups_are_languages_styles_voices_and_singing(
+    good: ClipFigures, poor: ClipFigures
+) -> None:
+    found = {(g.group, g.name): g for g in group([good, poor, replace(good, lips=0.7)])}
+    assert found["language", "it"].clips == 2
+    assert found["language", "it"].lips == pytest.approx(0.8)
+    assert found["language", "it"].lips_worst == 0.7
+    assert found["style", "drawn"].lips == 0.5
+    assert found["voice", "kokoro-it-sara-heldout"].clips == 2
+    assert found["singing", "sung"].clips == 1
+    assert not [g for g in group([good]) if g.group == "singing"]
+
+
+def test_a_target_knows_its_own_side() -> None:
+    assert Target("", low=0.8).holds(0.8)
+    assert not Target("", low=0.8).holds(0.79)
+    assert not Target("", high=0.2).holds(0.21)
+    assert not Target("", low=0.8, high=1.2).holds(float("nan"))
+    assert Target("").holds(-5)
+    assert not Target("").asked
+    assert Target("", 0.8, 1.2).text == "0.8 to 1.2"
+    assert Target("", high=0.2).text == "at most 0.2"
+
+
+def test_rows_for_json_are_plain_and_short(good: ClipFigures) -> None:
+    (row,) = as_plain([replace(good, lips=0.123456)])
+    assert row["lips"] == 0.1235
+    assert row["portrait"] == "anna"
+    assert row["closures_of"] == 9
