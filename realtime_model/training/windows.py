@@ -86,9 +86,9 @@ class DiffusionData:
             int(rng.integers(-1, max(0, len(c.opening) - hops * fresh - 1) + 1)) for c in clips
         ]
         takes = [self.heard[c.clip].mels[rng.integers(self._takes(c))] for c in clips]
-        throats = rng.integers(2**31, size=rows)
+        voices = rng.integers(2**31, size=rows)
         return [
-            self._windows(clips, takes, [s + hop * fresh for s in starts], throats, rng)
+            self._windows(clips, takes, [s + hop * fresh for s in starts], voices)
             for hop in range(hops)
         ]
 
@@ -100,18 +100,18 @@ class DiffusionData:
         clips: Sequence[Played],
         takes: Sequence[NDArray[np.float16]],
         starts: Sequence[int],
-        throats: NDArray[np.int64],
-        rng: np.random.Generator,
+        voices: NDArray[np.int64],
     ) -> Windows:
+        """Cut the windows; ``voices`` are the seeds of each row's throat and loudness."""
         kept, fresh = self.config.denoiser.motion_frames, self.config.geometry.hop_frames
         margin = self.config.audio.margin_frames
         latent, mel, opening, gesture, speed = [], [], [], [], []
-        for clip, take, start, throat in zip(clips, takes, starts, throats, strict=True):
+        for clip, take, start, voice in zip(clips, takes, starts, voices, strict=True):
             frames = np.arange(start - kept, start + fresh).clip(0, len(clip.opening) - 1)
             latent.append(clip.latent[frames])
-            sound = mel_span(take, start, margin, fresh)
-            sound = other_throat(sound, np.random.default_rng(throat))
-            mel.append(sound + rng.normal(0, 0.12))
+            dice = np.random.default_rng(voice)
+            sound = other_throat(mel_span(take, start, margin, fresh), dice)
+            mel.append(sound + dice.normal(0, 0.12))
             opening.append(clip.opening[frames[kept:]])
             gesture.append(clip.gesture[frames[kept:]])
             speed.append(clip.speed_deg[frames[kept:]])

@@ -86,6 +86,15 @@ def test_a_window_continues_its_motion_frames(data: DiffusionData) -> None:
     assert float(batch.opening.max()) > 1  # hundredths of a face
 
 
+def test_windows_of_a_sequence_follow_each_other(data: DiffusionData) -> None:
+    one, two, three = data.sequence(np.random.default_rng(0), 8, 3)
+    for before, after in ((one, two), (two, three)):
+        assert torch.equal(after.past, before.clean[:, -2:])
+        assert torch.equal(after.who, before.who)
+        assert not after.first.any()
+    assert torch.equal(two.mel[:, :-16], one.mel[:, 16:])  # the same sound, four frames on
+
+
 def test_the_first_window_of_a_clip_is_marked(data: DiffusionData) -> None:
     batch = data.batch(np.random.default_rng(1), 300)
     assert 0 < batch.first.float().mean() < 0.3

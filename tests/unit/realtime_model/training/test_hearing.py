@@ -17,10 +17,23 @@ from realtime_model.training.hearing import (
     Listener,
     hear,
     hear_once,
+    other_throat,
     score,
     train_listener,
 )
 from realtime_model.training.rendering import Clip
+
+
+def test_another_throat_moves_the_bands_and_keeps_the_rhythm() -> None:
+    mel = np.zeros((40, 80), np.float32)
+    mel[::2, 40] = 1.0
+    places = []
+    for seed in range(30):
+        other = other_throat(mel, np.random.default_rng(seed))
+        assert other.shape == mel.shape
+        assert not other[1::2].any()
+        places.append(int(other[0].argmax()))
+    assert 35 <= min(places) < 38 < 42 < max(places) <= 46
 
 
 def test_a_clip_is_heard_clean_and_mishandled(clips: list[Clip], tiny: ModelConfig) -> None:
