@@ -34,7 +34,7 @@ class DiffusionRecipe:
         lr: peak learning rate of the teacher.
         distill_lr: that of the student.
         mouth_weight: how much more the cells of the mouth count.
-        reader_weight: how much a wrong mouth opening counts.
+        reader_weight: how much a wrong opening and width of the mouth count.
         drop_audio: share of rows that hear nothing, so that guidance can compare.
         drop_motion: share of rows without motion frames.
         drop_speed: share of rows that are not told the speed of the head.
@@ -158,7 +158,7 @@ def roll_out(
     dice = torch.Generator().manual_seed(seed)
     shared = torch.randn(1, 1, *past.shape[2:], generator=dice)
     out = []
-    for start in range(0, len(played.opening) - hop + 1, hop):
+    for start in range(0, len(played.lips) - hop + 1, hop):
         mel = torch.from_numpy(mel_span(heard.mels[0], start, margin, hop))[None]
         tokens = model.tokens(mel, margin, hop)
         gesture = torch.from_numpy(played.gesture[start : start + hop])[None]
@@ -178,20 +178,23 @@ def score(
 ) -> dict[str, float]:
     """Correlation of the mouth in rolled-out latents with the truth, and with another clip's."""
     model.eval()
-    own, other, spread = [], [], []
+    own, other, spread, rounded = [], [], [], []
     for number, played in enumerate(clips):
         z = roll_out(model, data, played, data.heard[played.clip], steps)
         portrait = data.mouth[played.face][None].expand(len(z), -1, -1, -1)
         with torch.inference_mode():
             read = reader(z, portrait).numpy()
-        own.append(correlation(read, played.opening))
-        other.append(correlation(read, clips[(number + 1) % len(clips)].opening))
-        spread.append(read.std() / (100 * played.opening.std() + 1e-6))
+        opening, width = played.lips.T
+        own.append(correlation(read[:, 0], opening))
+        rounded.append(correlation(read[:, 1], width))
+        other.append(correlation(read[:, 0], clips[(number + 1) % len(clips)].lips[:, 0]))
+        spread.append(read[:, 0].std() / (100 * opening.std() + 1e-6))
     model.train()
     return {
         f"lips{steps}": _mean(own),
         f"shuffled{steps}": _mean(other),
         f"spread{steps}": float(np.median(spread)),
+        f"width{steps}": _mean(rounded),
     }
 
 

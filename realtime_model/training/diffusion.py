@@ -31,7 +31,7 @@ def train_reader(data: DiffusionData, steps: int, seed: int) -> LipReader:
         batch = data.batch(rng, 24)
         noisy = batch.clean + 0.15 * torch.randn_like(batch.clean)
         mouth = data.mouth[batch.who].repeat_interleave(noisy.shape[1], 0)
-        loss = F.smooth_l1_loss(reader(noisy.flatten(0, 1), mouth), batch.opening.flatten())
+        loss = F.smooth_l1_loss(reader(noisy.flatten(0, 1), mouth), batch.lips.flatten(0, 1))
         optimiser.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]
         optimiser.step()

@@ -40,7 +40,8 @@ class Played:
         clip: name of the utterance.
         face: number of the portrait.
         latent: displacement of the cells, float16 (t, 2, 8, 8).
-        opening: gap between the lips over the face width, float32 (t,).
+        lips: gap between them, and how much wider the mouth is than in the portrait, over the face
+            width, float32 (t, 2).
         gesture: what the performer did besides speaking, float32 (t, 5), see `gestures`.
         speed_deg: angular speed of the head, float32 (t,).
     """
@@ -48,7 +49,7 @@ class Played:
     clip: str
     face: int
     latent: NDArray[np.float16]
-    opening: NDArray[np.float32]
+    lips: NDArray[np.float32]
     gesture: NDArray[np.float32]
     speed_deg: NDArray[np.float32]
 
@@ -84,17 +85,17 @@ def play(sitter: Sitter, number: int, clip: Clip, seed: int, side: int = 8) -> P
     small = np.asarray(cv2.resize(framed.image, size, interpolation=cv2.INTER_AREA), np.uint8)
     rig = PhotoRig(FramedPortrait(small, framed.landmarks * scale, framed.box))
     acted = perform(clip.mouth, loudness_of(clip.audio, len(clip.mouth)), seed)
-    latents, openings = [], []
+    latents, lips = [], []
     for frame in range(len(acted)):
         pose = acted.pose(frame)
         moved = torch.from_numpy(displacement(rig.source_of(pose), 64).astype(np.float32))
         latents.append(latent_of(moved[None], side))
-        openings.append(rig.opening_of(pose))
+        lips.append(rig.lips_of(pose))
     return Played(
         clip.name,
         number,
         torch.cat(latents).numpy().astype(np.float16),
-        np.array(openings, np.float32),
+        np.array(lips, np.float32),
         acted.gesture,
         acted.speed_deg,
     )
@@ -127,7 +128,7 @@ def play_all(
                     file,
                     face=number,
                     latent=made.latent,
-                    opening=made.opening,
+                    lips=made.lips,
                     gesture=made.gesture,
                     speed=made.speed_deg,
                 )
@@ -155,7 +156,7 @@ def load_played(folder: Path) -> list[Played]:
                     name,
                     int(file["face"]),
                     file["latent"],
-                    file["opening"],
+                    file["lips"],
                     file["gesture"],
                     file["speed"],
                 )

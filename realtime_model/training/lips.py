@@ -8,7 +8,10 @@ from realtime_model.training.windows import DiffusionData, Windows
 
 
 class LipReader(nn.Module):
-    """Reads mouth opening off a latent: (b, c, 8, 8) -> (b,), in hundredths of the face width."""
+    """Reads opening and width of the mouth off a latent: (b, c, 8, 8) -> (b, 2).
+
+    In hundredths of the face width, see `latents.Played.lips`.
+    """
 
     def __init__(self, config: ModelConfig) -> None:
         super().__init__()
@@ -17,19 +20,19 @@ class LipReader(nn.Module):
         self.net = nn.Sequential(
             nn.Conv2d(c, 48, 3, padding=1), nn.GELU(), nn.Conv2d(48, 48, 3, padding=1), nn.GELU()
         )
-        self.head = nn.Sequential(nn.Linear(48 * 64, 64), nn.GELU(), nn.Linear(64, 1))
+        self.head = nn.Sequential(nn.Linear(48 * 64, 64), nn.GELU(), nn.Linear(64, 2))
 
     def forward(self, latent: Tensor, mouth: Tensor) -> Tensor:
         h = self.net(latent) * torch.sigmoid(self.mouth(mouth))
-        out: Tensor = self.head(h.flatten(1))[:, 0]
+        out: Tensor = self.head(h.flatten(1))
         return out
 
 
 def lip_error(
     reader: LipReader, data: DiffusionData, guess: Tensor, batch: Windows, heard: Tensor
 ) -> Tensor:
-    """Difference in mouth opening of a guess and the truth, in hundredths of the face width."""
+    """Difference in opening and width of the mouth, hundredths of the face width, of a guess."""
     frames = guess.shape[1]
     mouth = data.mouth[batch.who].repeat_interleave(frames, 0)
-    read: Tensor = reader(guess.flatten(0, 1), mouth).view(-1, frames)
-    return ((read - batch.opening).abs() * heard[:, None]).mean()
+    read: Tensor = reader(guess.flatten(0, 1), mouth).view(-1, frames, 2)
+    return ((read - batch.lips).abs().sum(-1) * heard[:, None]).mean()

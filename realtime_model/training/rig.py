@@ -168,10 +168,14 @@ class PhotoRig:
         """For each pixel of a frame the portrait pixel (x, y) it shows, (h, w, 2)."""
         return self._source(*self.landmarks(pose), pose.gaze)
 
-    def opening_of(self, pose: Pose) -> float:
-        """Gap between the inner lips over the width of the face, 0 when closed."""
+    def lips_of(self, pose: Pose) -> tuple[float, float]:
+        """Gap between the inner lips and how much wider the mouth is than in the portrait.
+
+        Both over the width of the face; rounded lips are narrower, below 0.
+        """
         moved, _ = self.landmarks(pose)
-        return float(np.linalg.norm(moved[14] - moved[13])) / self.face_width_px
+        wider = _distance(moved, 61, 291) - _distance(self.rest, 61, 291)
+        return _distance(moved, 13, 14) / self.face_width_px, wider / self.face_width_px
 
     def _source(
         self,
@@ -241,6 +245,10 @@ class PhotoRig:
             slide += bump * inside
         shift = np.array(gaze, np.float32) * self._iris_px
         return source - slide[..., None] * shift
+
+
+def _distance(points: NDArray[np.float64], one: int, other: int) -> float:
+    return float(np.linalg.norm(points[one] - points[other]))
 
 
 def _affine(

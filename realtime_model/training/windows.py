@@ -27,7 +27,7 @@ class Windows:
         past: motion frames, (b, n, c, 8, 8).
         clean: new frames, (b, f, c, 8, 8).
         mel: log-mels from `PAST_FRAMES` + m frames before them to m after, (b, 4 * frames, mels).
-        opening: of the mouth, hundredths of the face width, (b, f).
+        lips: opening and width of the mouth, hundredths of the face width, (b, f, 2).
         gesture: of the performer, (b, f, 5), see `realtime_model.gestures`.
         speed: of the head, degrees a frame, (b, f).
         who: number of the portrait, (b,).
@@ -37,7 +37,7 @@ class Windows:
     past: Tensor
     clean: Tensor
     mel: Tensor
-    opening: Tensor
+    lips: Tensor
     gesture: Tensor
     speed: Tensor
     who: Tensor
@@ -52,12 +52,12 @@ class DiffusionData:
     ) -> None:
         self._network, self.config = network, network.config
         self.heard = {clip.name: clip for clip in heard}
-        self.played = [p for p in played if p.clip in self.heard and len(p.opening) > _SHORTEST]
+        self.played = [p for p in played if p.clip in self.heard and len(p.lips) > _SHORTEST]
         saved = torch.load(faces, weights_only=True)
         self.face_map, self.picture = saved["face_map"], saved["picture"]
         self.mouth = _region(self.face_map, "lips")
         self.eyes = _region(self.face_map, "eyes")
-        shares = np.array([len(p.opening) for p in self.played], np.float64)
+        shares = np.array([len(p.lips) for p in self.played], np.float64)
         self._shares = shares / shares.sum()
 
     def decided(self, batch: "Windows") -> Tensor:
@@ -82,9 +82,7 @@ class DiffusionData:
         fresh = self.config.geometry.hop_frames
         numbers = rng.choice(len(self.played), rows, p=self._shares)
         clips = [self.played[number] for number in numbers]
-        starts = [
-            int(rng.integers(-1, max(0, len(c.opening) - hops * fresh - 1) + 1)) for c in clips
-        ]
+        starts = [int(rng.integers(-1, max(0, len(c.lips) - hops * fresh - 1) + 1)) for c in clips]
         takes = [self.heard[c.clip].mels[rng.integers(self._takes(c))] for c in clips]
         voices = rng.integers(2**31, size=rows)
         return [
@@ -105,14 +103,14 @@ class DiffusionData:
         """Cut the windows; ``voices`` are the seeds of each row's throat and loudness."""
         kept, fresh = self.config.denoiser.motion_frames, self.config.geometry.hop_frames
         margin = self.config.audio.margin_frames
-        latent, mel, opening, gesture, speed = [], [], [], [], []
+        latent, mel, lips, gesture, speed = [], [], [], [], []
         for clip, take, start, voice in zip(clips, takes, starts, voices, strict=True):
-            frames = np.arange(start - kept, start + fresh).clip(0, len(clip.opening) - 1)
+            frames = np.arange(start - kept, start + fresh).clip(0, len(clip.lips) - 1)
             latent.append(clip.latent[frames])
             dice = np.random.default_rng(voice)
             sound = other_throat(mel_span(take, start, margin, fresh), dice)
             mel.append(sound + dice.normal(0, 0.12))
-            opening.append(clip.opening[frames[kept:]])
+            lips.append(clip.lips[frames[kept:]])
             gesture.append(clip.gesture[frames[kept:]])
             speed.append(clip.speed_deg[frames[kept:]])
         moved = torch.from_numpy(np.stack(latent).astype(np.float32))
@@ -122,7 +120,7 @@ class DiffusionData:
             past=latents[:, :kept],
             clean=latents[:, kept:],
             mel=torch.from_numpy(np.stack(mel).astype(np.float32)),
-            opening=torch.from_numpy(np.stack(opening)) * 100,
+            lips=torch.from_numpy(np.stack(lips)) * 100,
             gesture=torch.from_numpy(np.stack(gesture)),
             speed=torch.from_numpy(np.stack(speed)),
             who=torch.tensor([c.face for c in clips]),

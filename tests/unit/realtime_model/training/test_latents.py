@@ -17,21 +17,21 @@ def test_a_played_clip_moves_as_its_mouth_does(sitters: list[Sitter], clips: lis
     frames = len(clips[0].mouth)
     assert played.latent.shape == (frames, 2, 8, 8)
     assert played.latent.dtype == np.float16
-    assert played.opening.shape == played.speed_deg.shape == (frames,)
+    assert played.lips[:, 0].shape == played.speed_deg.shape == (frames,)
     assert played.gesture.shape == (frames, len(GESTURES))
     jaw = clips[0].mouth.max(1)
-    assert np.corrcoef(played.opening, jaw)[0, 1] > 0.95
+    assert np.corrcoef(played.lips[:, 0], jaw)[0, 1] > 0.95
     # The mouth lies in the lower middle; what moves there moves with the jaw.
     mouth = played.latent[:, 1, 4:7, 3:5].astype(np.float32).mean((1, 2))
     turned = played.latent[:, 1, :2, 3:5].astype(np.float32).mean((1, 2))
-    assert abs(np.corrcoef(mouth - turned, played.opening)[0, 1]) > 0.5
+    assert abs(np.corrcoef(mouth - turned, played.lips[:, 0])[0, 1]) > 0.5
 
 
 def test_a_seed_decides_how_a_clip_is_played(sitters: list[Sitter], clips: list[Clip]) -> None:
     one, two, other = (play(sitters[0], 0, clips[0], seed=s) for s in (1, 1, 2))
     assert np.array_equal(one.latent, two.latent)
     assert not np.array_equal(one.latent, other.latent)
-    assert np.allclose(one.opening, other.opening, atol=0.02)
+    assert np.allclose(one.lips, other.lips, atol=0.02)
 
 
 def test_idle_clips_are_silent_with_a_closed_mouth() -> None:

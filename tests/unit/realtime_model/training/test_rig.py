@@ -29,7 +29,7 @@ def eye_gap(points: NDArray[np.float64] | NDArray[np.float32], side: str) -> flo
 
 
 def lip_gap(rig: PhotoRig, jaw: float, **others: float) -> float:
-    return rig.opening_of(Pose(shapes_from({"jawOpen": jaw, **others})))
+    return rig.lips_of(Pose(shapes_from({"jawOpen": jaw, **others})))[0]
 
 
 def test_there_are_the_52_shapes_of_arkit() -> None:
@@ -49,6 +49,15 @@ def test_at_rest_the_portrait_comes_back_with_its_mouth_closed(
     difference = np.abs(frame.image.astype(int) - framed.image.astype(int))
     assert np.median(difference) == 0
     assert difference.mean() < 3  # the astronaut smiles with open lips: those are closed
+
+
+def test_the_width_of_the_mouth_is_told_against_the_portrait(rig: PhotoRig) -> None:
+    def wider(**shapes: float) -> float:
+        return rig.lips_of(Pose(shapes_from(shapes), (0.05, 0.2, 0.0)))[1]
+
+    assert abs(wider()) < 0.01  # closing the open smile of the photo widens it a little
+    assert wider(mouthPucker=0.8) < -0.02
+    assert wider(mouthSmileLeft=0.6, mouthSmileRight=0.6) > 0.01
 
 
 def test_the_same_pose_gives_the_same_frame(rig: PhotoRig) -> None:
@@ -120,7 +129,7 @@ def test_the_picture_is_the_portrait_fetched_from_the_source(
     own = frame.painted == 0
     assert np.array_equal(frame.image[own], fetched[own])
     assert np.array_equal(rig.source_of(pose), frame.source)
-    assert rig.opening_of(pose) == frame.opening
+    assert rig.lips_of(pose)[0] == pytest.approx(frame.opening)
 
 
 def test_only_the_open_mouth_is_painted(rig: PhotoRig) -> None:
