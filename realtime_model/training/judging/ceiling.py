@@ -53,4 +53,4 @@ def _closed_reading(rig: PhotoRig, landmarker: FaceLandmarker) -> float:
 def rig_opening(portrait: FramedPortrait, clip: Clip) -> NDArray[np.float32]:
     """The rig's own mouth opening for a clip, from the curves alone: no picture is drawn."""
     rig = PhotoRig(portrait)
-    return np.array([rig.opening_of(Pose(shapes)) for shapes in clip.mouth], np.float32)
+    return np.array([rig.lips_of(Pose(shapes))[0] for shapes in clip.mouth], np.float32)
