@@ -29,6 +29,7 @@ from realtime_model.facemap import draw_face_map
 from realtime_model.features import neighbours
 from realtime_model.geometry import WindowGeometry
 from realtime_model.gestures import blinks, gestures
+from realtime_model.glide import glide, part_cells
 from realtime_model.layers import KeyValue
 from realtime_model.lids import LEVELS, level_of, with_lids
 from realtime_model.network import EmoNetwork
@@ -64,6 +65,7 @@ class Generator:
         self._streams[stream_id] = StreamState(
             avatar=avatar,
             motion_frames=self._still(self.config.denoiser.motion_frames),
+            last_hop=self._still(self.geometry.hop_frames),
             steps=options.steps or self.config.sampler.steps,
             options=options,
         )
@@ -88,7 +90,7 @@ class Generator:
         bank = network.reference(self._still(1), torch.zeros(1), look)
         locator = network.backbone.locator(at64)
         cache = ReferenceCache(network.backbone.reference_keys(bank), locator)
-        return Avatar(pyramid, cache, look)
+        return Avatar(pyramid, cache, look, part_cells(at64, "lips"))
 
     @torch.inference_mode()
     def render(self, windows: Mapping[str, AudioWindow]) -> dict[str, VideoChunk]:
@@ -103,12 +105,9 @@ class Generator:
             latents = self.denoise(states, tokens, drawn, chunks)
         frames = self.geometry.hop_frames
         with self.timed("decode"):
-            face = torch.tensor([s.options.expression for s in states])
-            expressed = torch.cat(
-                [latents[:, :, :2], latents[:, :, 2:] * face.view(-1, 1, 1, 1, 1)], 2
-            )
+            shown = torch.cat([_shown(s, z) for s, z in zip(states, latents, strict=True)])
             pyramid = Pyramid.stack([self._lids(s, c) for s, c in zip(states, chunks, strict=True)])
-            pictures = self._decode(self.network.join(expressed.flatten(0, 1)), pyramid)
+            pictures = self._decode(self.network.join(shown), pyramid)
         for i, state, latent, chunk in zip(ids, states, latents, chunks, strict=True):
             self._streams[i] = state.advanced(latent, chunk)
         return {
@@ -222,6 +221,12 @@ class Stopwatch:
 
     def __call__(self, stage: str) -> AbstractContextManager[object]:
         return nullcontext() if self.listener is None else self.listener(stage)
+
+
+def _shown(state: StreamState, latents: Tensor) -> Tensor:
+    """Latents of a chunk (f, c, 8, 8) as the decoder gets them: gliding, and as lively as asked."""
+    pose, detail = glide(state.last_hop, latents, state.avatar.mouth).chunk(2, 1)
+    return torch.cat([pose, detail * state.options.expression], 1)
 
 
 def _stack_references(parts: Sequence[ReferenceCache]) -> ReferenceCache:

@@ -19,11 +19,13 @@ class Avatar:
         pyramid: what the decoder needs, one row per position of the lids, see `lids.LEVELS`.
         cache: what the backbone needs.
         look: what the portrait adds inside ReferenceNet, (1, width, 8, 8).
+        mouth: how much each cell belongs to the mouth, (1, 1, 8, 8) in [0, 1].
     """
 
     pyramid: Pyramid
     cache: ReferenceCache
     look: Tensor
+    mouth: Tensor
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +36,7 @@ class StreamState:
         avatar: the portrait.
         motion_frames: last rendered latents, normalised, (n, c, 8, 8); zeros, the portrait itself,
             at first.
+        last_hop: latents of the last chunk, normalised, (f, c, 8, 8); zeros at first.
         steps: denoising steps.
         options: what was chosen for it.
         next_chunk: index the next window should have.
@@ -41,6 +44,7 @@ class StreamState:
 
     avatar: Avatar
     motion_frames: Tensor
+    last_hop: Tensor
     steps: int
     options: StreamOptions
     next_chunk: int = 0
@@ -48,11 +52,16 @@ class StreamState:
     def advanced(self, latents: Tensor, chunk_index: int) -> "StreamState":
         """The state after a chunk of latents (f, c, 8, 8)."""
         kept = torch.cat([self.motion_frames, latents])[-len(self.motion_frames) :]
-        return replace(self, motion_frames=kept, next_chunk=chunk_index + 1)
+        return replace(self, motion_frames=kept, last_hop=latents, next_chunk=chunk_index + 1)
 
     def restarted(self) -> "StreamState":
         """The state before the first chunk."""
-        return replace(self, motion_frames=torch.zeros_like(self.motion_frames), next_chunk=0)
+        return replace(
+            self,
+            motion_frames=torch.zeros_like(self.motion_frames),
+            last_hop=torch.zeros_like(self.last_hop),
+            next_chunk=0,
+        )
 
 
 def frame_noise(seed: int, first_frame: int, frames: int, shape: tuple[int, ...]) -> Tensor:

@@ -6,12 +6,11 @@ from pathlib import Path
 
 import numpy as np
 import torch
-import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor
 
-from realtime_model.facemap import CHANNELS
 from realtime_model.features import PAST_FRAMES
+from realtime_model.glide import part_cells
 from realtime_model.network import EmoNetwork
 from realtime_model.training.hearing import HeardClip, other_throat, span
 from realtime_model.training.latents import Played
@@ -55,8 +54,8 @@ class DiffusionData:
         self.played = [p for p in played if p.clip in self.heard and len(p.lips) > _SHORTEST]
         saved = torch.load(faces, weights_only=True)
         self.face_map, self.picture = saved["face_map"], saved["picture"]
-        self.mouth = _region(self.face_map, "lips")
-        self.eyes = _region(self.face_map, "eyes")
+        self.mouth = part_cells(self.face_map, "lips")
+        self.eyes = part_cells(self.face_map, "eyes")
         shares = np.array([len(p.lips) for p in self.played], np.float64)
         self._shares = shares / shares.sum()
 
@@ -126,12 +125,6 @@ class DiffusionData:
             who=torch.tensor([c.face for c in clips]),
             first=torch.tensor([s <= 0 for s in starts]),
         )
-
-
-def _region(face_map: Tensor, channel: str) -> Tensor:
-    """Cells that a part of the face reaches, (p, 1, 8, 8) in [0, 1]."""
-    share = F.avg_pool2d(face_map[:, [CHANNELS.index(channel)]], 8)
-    return F.max_pool2d(share, 3, 1, 1).clamp(max=0.35) / 0.35
 
 
 def mel_span(

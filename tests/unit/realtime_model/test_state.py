@@ -18,7 +18,13 @@ def state(network: EmoNetwork, framed: FramedPortrait) -> StreamState:
     from realtime_model.generator import Generator
 
     avatar = Generator(network).prepare(framed)
-    return StreamState(avatar, torch.zeros(2, *SHAPE), steps=2, options=StreamOptions(seed=3))
+    return StreamState(
+        avatar,
+        torch.zeros(2, *SHAPE),
+        torch.zeros(4, *SHAPE),
+        steps=2,
+        options=StreamOptions(seed=3),
+    )
 
 
 @pytest.mark.parametrize("hop", [1, 3, 5])
@@ -47,6 +53,7 @@ def test_the_newest_frames_become_motion_frames(state: StreamState) -> None:
     latents = torch.arange(4.0).view(4, 1, 1, 1).expand(4, *SHAPE)
     after = state.advanced(latents, 6)
     assert after.motion_frames[:, 0, 0, 0].tolist() == [2, 3]
+    assert torch.equal(after.last_hop, latents)
     assert after.next_chunk == 7
     one = after.advanced(torch.full((1, *SHAPE), 9.0), 7)
     assert one.motion_frames[:, 0, 0, 0].tolist() == [3, 9]
@@ -56,4 +63,6 @@ def test_the_newest_frames_become_motion_frames(state: StreamState) -> None:
 def test_a_restarted_stream_is_a_new_one(state: StreamState) -> None:
     again = state.advanced(torch.ones(4, *SHAPE), 0).restarted()
     assert torch.equal(again.motion_frames, state.motion_frames)
-    assert replace(again, motion_frames=state.motion_frames) == state
+    assert torch.equal(again.last_hop, state.last_hop)
+    same = replace(again, motion_frames=state.motion_frames, last_hop=state.last_hop)
+    assert same == state
