@@ -13,7 +13,7 @@ NOWHERE, EVERYWHERE = torch.zeros(1, 1, 8, 8), torch.ones(1, 1, 8, 8)
 
 def glided(latents: torch.Tensor, mouth: torch.Tensor) -> torch.Tensor:
     """All frames of a stream, chunk by chunk, from rest."""
-    hops = [torch.zeros(HOP, *latents.shape[1:]), *latents.split(HOP)]
+    hops = [torch.zeros(HOP, *latents.shape[1:]), *latents.reshape(-1, HOP, *latents.shape[1:])]
     return torch.cat([glide(a, b, mouth) for a, b in itertools.pairwise(hops)])
 
 

@@ -218,7 +218,7 @@ def test_the_score_knows_truth_from_another_clip(
 ) -> None:
     model = Denoising(fresh)
     figures = score(model, reader, data, data.played, 1)
-    assert set(figures) == {"lips1", "shuffled1", "spread1"}
+    assert set(figures) == {"lips1", "shuffled1", "spread1", "width1"}
     assert all(math.isfinite(v) for v in figures.values())
     assert model.training
 

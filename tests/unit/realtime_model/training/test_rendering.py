@@ -11,7 +11,9 @@ import pytest
 from PIL import Image
 
 from realtime_model.errors import TrainingError
+from realtime_model.face import FaceLandmarker
 from realtime_model.training.codec_set import displacement
+from realtime_model.training.evaluation import track
 from realtime_model.training.rendering import (
     Clip,
     Sitter,
@@ -19,8 +21,9 @@ from realtime_model.training.rendering import (
     load_sitters,
     random_poses,
     render_codec_set,
+    with_sleepers,
 )
-from realtime_model.training.rig import PhotoRig
+from realtime_model.training.rig import PhotoRig, arkit_labels
 
 POSES = 2
 
@@ -97,7 +100,19 @@ def test_displacement_points_to_where_a_pixel_comes_from() -> None:
     assert np.allclose(moved[1], -4 * 2 / 64)
 
 
-def test_random_poses_reach_further_than_speech_and_close_eyes(clips: list[Clip]) -> None:
+def test_some_sitters_come_again_with_lowered_lids(
+    sitters: list[Sitter], clips: list[Clip], landmarker: FaceLandmarker
+) -> None:
+    (awake, _, asleep) = with_sleepers(sitters, every=2)
+    assert asleep.name == f"{awake.name}-lids"
+    seen = track([awake.portrait.image, asleep.portrait.image], landmarker)
+    assert seen.eyes[1] < 0.9 * seen.eyes[0]
+    assert np.array_equal(asleep.portrait.landmarks, awake.portrait.landmarks)
+    for pose in random_poses(clips, 20, np.random.default_rng(1)):
+        assert pose.shapes[arkit_labels().index("eyeBlinkLeft")] == 0
+
+
+def test_random_poses_reach_further_than_speech(clips: list[Clip]) -> None:
     poses = random_poses(clips, 60, np.random.default_rng(0))
     turned = np.degrees(np.abs([p.rotation_rad for p in poses])).max(0)
     assert (turned > 5).all()

@@ -129,7 +129,9 @@ def test_a_full_disk_is_a_sentence_and_what_was_finished_stays(
         workshop.run(Stage.RENDER)
     assert (workshop.runs / "listener" / "last.pt").read_bytes() == kept
     workshop.run(Stage.RENDER)
-    assert np.load(workshop.runs / "codec" / "train" / "frames.npy").shape[0] == 2
+    assert (
+        np.load(workshop.runs / "codec" / "train" / "frames.npy").shape[0] == 4
+    )  # a face with its eyes open, and with its lids lowered, 2 poses each
 
 
 def test_the_command_ends_with_a_sentence_and_no_traceback(
