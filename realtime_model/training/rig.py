@@ -203,7 +203,7 @@ class PhotoRig:
         image, painted = self._mouth.paint(
             np.asarray(warped, np.uint8), moved[lips, :2], moved, rigid
         )
-        opening = float(np.linalg.norm(moved[14] - moved[13])) / self.face_width_px
+        opening = _distance(moved, 13, 14) / self.face_width_px
         return RigFrame(image, source, painted, moved.astype(np.float32), opening)
 
     def _map(

@@ -82,15 +82,13 @@ class DiffusionData:
         numbers = rng.choice(len(self.played), rows, p=self._shares)
         clips = [self.played[number] for number in numbers]
         starts = [int(rng.integers(-1, max(0, len(c.lips) - hops * fresh - 1) + 1)) for c in clips]
-        takes = [self.heard[c.clip].mels[rng.integers(self._takes(c))] for c in clips]
+        heard = [self.heard[c.clip].mels for c in clips]
+        takes = [mels[rng.integers(len(mels))] for mels in heard]
         voices = rng.integers(2**31, size=rows)
         return [
             self._windows(clips, takes, [s + hop * fresh for s in starts], voices)
             for hop in range(hops)
         ]
-
-    def _takes(self, clip: Played) -> int:
-        return len(self.heard[clip.clip].mels)
 
     def _windows(
         self,

@@ -19,7 +19,6 @@ from realtime_model.training.judging.ceiling import Played, play, rig_opening
 from realtime_model.training.judging.figures import ClipFigures
 from realtime_model.training.judging.lips import (
     CLOSING,
-    FPS,
     MouthScale,
     closures,
     rounding,
@@ -33,7 +32,7 @@ from realtime_model.training.judging.picture import (
     seam_score,
     sharpness_ratio,
 )
-from realtime_model.training.motion import loudness_of
+from realtime_model.training.motion import FPS, loudness_of
 from realtime_model.training.rendering import Clip, Sitter
 from realtime_model.training.speech.phones import Phone
 

@@ -15,8 +15,8 @@ from realtime_model.generator import Generator
 from realtime_model.portrait import FramedPortrait
 from realtime_model.training.evaluation import film_chunks
 from realtime_model.training.identity import FaceEmbedder
-from realtime_model.training.judging.lips import FPS
 from realtime_model.training.judging.picture import face_box, mean_colour, sharpness
+from realtime_model.training.motion import FPS
 
 _SAMPLES = 75  # frames of a tenth whose colour and sharpness are measured
 _FACES = 15  # frames of a tenth whose identity is measured

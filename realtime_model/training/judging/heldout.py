@@ -12,7 +12,7 @@ from realtime_model.errors import ModelError
 from realtime_model.face import FaceLandmarker
 from realtime_model.portrait import check_portrait
 from realtime_model.training.judging.clip import Case
-from realtime_model.training.judging.lips import FPS
+from realtime_model.training.motion import FPS
 from realtime_model.training.rendering import Clip, Sitter, load_clips, load_sitters
 from realtime_model.training.speech.phones import Phone
 

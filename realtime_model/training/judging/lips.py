@@ -13,12 +13,12 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import NDArray
 
+from realtime_model.training.motion import FPS
 from realtime_model.training.speech.phones import Phone, split_sounds
 
 Floats = NDArray[np.float32]
 Numbers = NDArray[np.int64]
 
-FPS = 25
 _FRAME_SAMPLES = 640
 _HUSH = 100  # root mean square of a silent frame, of 32,768
 _SETTLED = 7  # frames of silence before the mouth has to be at rest: 0.3 s with the first

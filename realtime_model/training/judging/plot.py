@@ -4,7 +4,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from realtime_model.training.judging.clip import Curves
-from realtime_model.training.judging.lips import FPS
+from realtime_model.training.motion import FPS
 
 _WIDTH, _HEIGHT, _FOOT = 960, 170, 16
 _LOW, _HIGH = -0.4, 1.5  # speaking ranges that fit on the plot
