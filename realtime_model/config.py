@@ -75,6 +75,56 @@ class SamplerConfig(_Section):
     steps: int = 2
     second_level: float = 0.6
     motion_noise: float = 0.05
+    path: str = "cosine"  # or "linear": Stable Diffusion's timesteps, see `schedule`
+    guidance: float = 1.0  # classifier-free; 1 runs the conditional pass alone
+
+    def __post_init__(self) -> None:
+        if self.path not in ("cosine", "linear"):
+            raise ConfigError(f"sampler.path is cosine or linear, not {self.path}")
+
+
+@dataclass(frozen=True, slots=True)
+class UnetConfig(_Section):
+    """The networks of `emo-sd15`: a UNet of Stable Diffusion 1.5's form with EMO's modules in it.
+
+    The defaults are the layout of Hallo v1.
+    """
+
+    channels: int = 4  # of the latent
+    widths: tuple[int, ...] = (320, 640, 1280, 1280)  # at 1, 1/2, 1/4 and 1/8 of the latent's side
+    attend: tuple[bool, ...] = (True, True, True, False)  # widths that have attention
+    layers: int = 2  # per width on the way down; one more on the way up
+    heads: int = 8
+    groups: int = 32
+    token_dim: int = 768  # of face and audio tokens
+    face_dim: int = 512  # of the identity embedding
+    face_tokens: int = 4
+    audio_layers: int = 12  # hidden layers of the speech encoder
+    audio_dim: int = 768  # of each
+    audio_hidden: int = 512
+    audio_tokens: int = 32  # per frame
+    audio_scales: tuple[float, ...] = (1.0, 1.0, 1.0)  # of pose, face and lips
+    locator: tuple[int, ...] = (16, 32, 64, 128)
+    motion_frames: int = 2
+    first_motion: str = "portrait"  # before the first chunk; or "zeros", as the paper
+    max_frames: int = 32  # motion frames and new frames share these positions in time
+    unattended_motion: bool = False  # time modules beside no attention: kept, and not run
+    speed: bool = False
+    speed_dim: int = 128
+
+    def __post_init__(self) -> None:
+        if len(self.widths) != len(self.attend):
+            raise ConfigError("unet.attend needs one entry for each of unet.widths")
+        if len(self.audio_scales) != 3:
+            raise ConfigError("unet.audio_scales are three: pose, face and lips")
+        if self.first_motion not in ("portrait", "zeros"):
+            raise ConfigError(f"unet.first_motion is portrait or zeros, not {self.first_motion}")
+        for width in self.widths:
+            if width % self.heads or width % self.groups:
+                raise ConfigError(
+                    f"unet.widths: {width} does not divide into {self.heads} heads "
+                    f"and {self.groups} groups"
+                )
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +137,7 @@ class ModelConfig(_Section):
     audio: AudioConfig = field(default_factory=AudioConfig)
     denoiser: DenoiserConfig = field(default_factory=DenoiserConfig)
     sampler: SamplerConfig = field(default_factory=SamplerConfig)
+    unet: UnetConfig | None = None  # in place of codec and denoiser: `realtime_model.unet`
 
     def plain(self) -> dict[str, Any]:
         """Return nested dictionaries that `read` takes back."""
@@ -106,4 +157,5 @@ _READERS: dict[str, Callable[[Mapping[str, Any], str], Any]] = {
     "audio": AudioConfig.read,
     "denoiser": DenoiserConfig.read,
     "sampler": SamplerConfig.read,
+    "unet": UnetConfig.read,
 }

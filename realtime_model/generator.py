@@ -12,7 +12,6 @@ Everything of the portrait was computed when the stream was opened (`prepare`).
 
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
-from itertools import pairwise
 
 import numpy as np
 import torch
@@ -34,7 +33,7 @@ from realtime_model.layers import KeyValue
 from realtime_model.lids import LEVELS, level_of, with_lids
 from realtime_model.network import EmoNetwork
 from realtime_model.portrait import FramedPortrait, frame_portrait
-from realtime_model.schedule import levels, step_down
+from realtime_model.schedule import ladder, sample
 from realtime_model.state import Avatar, StreamState, frame_noise
 
 
@@ -174,12 +173,11 @@ class Generator:
     def _sample(
         self, latent: Tensor, steps: int, reference: ReferenceCache, given: Conditions
     ) -> Tensor:
-        ladder = levels(steps, self.config.sampler.second_level)
-        for high, low in pairwise(ladder):
-            now = torch.full((len(latent),), high)
-            v = self.network.backbone(latent, now, reference, given)
-            latent = step_down(latent, v, now, torch.full_like(now, low))
-        return latent
+        def velocity_at(noisy: Tensor, level: Tensor) -> Tensor:
+            v: Tensor = self.network.backbone(noisy, level, reference, given)
+            return v
+
+        return sample(velocity_at, latent, ladder(self.config.sampler, steps))
 
     def _tokens(self, windows: Sequence[AudioWindow]) -> Tensor:
         """Audio tokens around each frame of the hop, (b, f, 2m + 1, d)."""

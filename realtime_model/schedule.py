@@ -5,12 +5,23 @@ alpha = cos(pi t / 2), sigma = sin(pi t / 2).
 At t = 1 nothing of x_0 is left (zero terminal signal-to-noise ratio), so sampling starts where
 training did.
 Source: v-prediction, arXiv:2202.00512, appendix D; zero terminal SNR, arXiv:2305.08891.
+
+Networks of Stable Diffusion's kind count 1,000 timesteps instead. Each has a signal and a noise
+share too, so each is a level on this path (`timestep_levels`), and one step rule serves both.
 """
 
 import math
+from collections.abc import Callable
+from functools import cache
+from itertools import pairwise
 
 import torch
 from torch import Tensor
+
+from realtime_model.config import SamplerConfig
+
+TIMESTEPS = 1000
+_BETA_FIRST, _BETA_LAST = 0.00085, 0.012
 
 
 def alpha_sigma(level: Tensor) -> tuple[Tensor, Tensor]:
@@ -61,6 +72,65 @@ def levels(steps: int, second: float) -> tuple[float, ...]:
     if steps <= 4:
         return (1.0, *(second * (steps - 1 - i) / (steps - 1) for i in range(steps)))
     return tuple(1 - i / steps for i in range(steps + 1))
+
+
+def ladder(sampler: SamplerConfig, steps: int) -> tuple[float, ...]:
+    """Noise levels of a sampler of any kind, from 1 down to 0, (steps + 1,)."""
+    if sampler.path == "linear":
+        return trailing_levels(steps)
+    return levels(steps, sampler.second_level)
+
+
+def sample(
+    velocity_at: Callable[[Tensor, Tensor], Tensor], latent: Tensor, down: tuple[float, ...]
+) -> Tensor:
+    """Take noise down a ladder of levels, without randomness.
+
+    Args:
+        velocity_at: the network; noisy latents (b, ...) and their levels (b,) -> velocities.
+        latent: noise, (b, ...).
+        down: levels from 1 to 0.
+    """
+    for high, low in pairwise(down):
+        now = torch.full((len(latent),), high, device=latent.device)
+        v = velocity_at(latent, now)
+        latent = step_down(latent, v, now, torch.full_like(now, low))
+    return latent
+
+
+def trailing_timesteps(steps: int) -> tuple[int, ...]:
+    """Timesteps of a sampler that starts at the last one, 999, and ends 1000 / steps before 0.
+
+    Source: "trailing" in table 2 of arXiv:2305.08891.
+    """
+    return tuple(round(TIMESTEPS - i * TIMESTEPS / steps) - 1 for i in range(steps))
+
+
+def trailing_levels(steps: int) -> tuple[float, ...]:
+    """The levels of `trailing_timesteps`, and 0 at the end, (steps + 1,)."""
+    table = timestep_levels()
+    return (*(float(table[t]) for t in trailing_timesteps(steps)), 0.0)
+
+
+@cache
+def timestep_levels() -> Tensor:
+    """Noise level of each timestep, (1000,) float64, rising to exactly 1.
+
+    Betas rise linearly from 0.00085 to 0.012; the signal is then shifted and scaled so that none
+    is left at the last timestep.
+    Source: arXiv:2305.08891, algorithm 1; the betas are Hallo's.
+    """
+    betas = torch.linspace(_BETA_FIRST, _BETA_LAST, TIMESTEPS, dtype=torch.float64, device="cpu")
+    alpha = (1 - betas).cumprod(0).sqrt()
+    alpha = (alpha - alpha[-1]) * (alpha[0] / (alpha[0] - alpha[-1]))
+    return torch.atan2((1 - alpha**2).sqrt(), alpha) * (2 / math.pi)
+
+
+def timestep_at(level: Tensor) -> Tensor:
+    """The timestep nearest to each level, int64, same shape."""
+    table = timestep_levels().to(level.device)
+    between = (table[1:] + table[:-1]) / 2
+    return torch.bucketize(level.double(), between)
 
 
 def _rows(level: Tensor, like: Tensor) -> Tensor:

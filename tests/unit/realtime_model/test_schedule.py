@@ -7,12 +7,20 @@ import pytest
 import torch
 from diffusers import DDIMScheduler
 
+from realtime_model.config import SamplerConfig
+from realtime_model.errors import ConfigError
 from realtime_model.schedule import (
     add_noise,
     alpha_sigma,
     clean_from,
+    ladder,
     levels,
+    sample,
     step_down,
+    timestep_at,
+    timestep_levels,
+    trailing_levels,
+    trailing_timesteps,
     velocity,
 )
 
@@ -94,3 +102,75 @@ def test_levels_fall_from_pure_noise_to_clean(steps: int) -> None:
 
 def test_two_steps_visit_the_second_level() -> None:
     assert levels(2, 0.6) == (1.0, 0.6, 0.0)
+
+
+def hallos_scheduler() -> DDIMScheduler:
+    scheduler = DDIMScheduler(
+        beta_start=0.00085,
+        beta_end=0.012,
+        beta_schedule="linear",
+        clip_sample=False,
+        steps_offset=1,
+        prediction_type="v_prediction",
+        rescale_betas_zero_snr=True,
+        timestep_spacing="trailing",
+    )
+    # It leaves a trace of signal, 2^-24, at the last timestep, so as not to divide by zero.
+    scheduler.alphas_cumprod[-1] = 0
+    return scheduler
+
+
+def test_every_timestep_of_stable_diffusion_is_a_level() -> None:
+    alpha, sigma = alpha_sigma(timestep_levels())
+    kept = hallos_scheduler().alphas_cumprod.double()
+    assert torch.allclose(alpha**2, kept, atol=2e-6)
+    assert torch.allclose(sigma**2, 1 - kept, atol=2e-6)
+    assert float(timestep_levels()[-1]) == 1.0
+    assert bool((timestep_levels().diff() > 0).all())
+
+
+def test_a_level_finds_its_timestep_back() -> None:
+    found = timestep_at(timestep_levels().float())
+    assert torch.equal(found, torch.arange(1000))
+    assert timestep_at(torch.tensor([0.0, 1.0])).tolist() == [0, 999]
+
+
+@pytest.mark.parametrize("steps", [1, 2, 3, 4, 6, 7, 25, 30, 40])
+def test_trailing_timesteps_are_those_of_diffusers(steps: int) -> None:
+    scheduler = hallos_scheduler()
+    scheduler.set_timesteps(steps)
+    assert list(trailing_timesteps(steps)) == scheduler.timesteps.tolist()
+
+
+def test_trailing_timesteps_start_where_no_signal_is_left() -> None:
+    assert trailing_timesteps(1) == (999,)
+    assert trailing_timesteps(4) == (999, 749, 499, 249)
+    assert trailing_timesteps(6) == (999, 832, 666, 499, 332, 166)
+
+
+@pytest.mark.parametrize(
+    ("steps", "within"), [(1, 1e-5), (2, 1e-5), (4, 1e-5), (40, 1e-5), (6, 0.04)]
+)
+def test_sampling_on_timesteps_equals_diffusers_ddim(steps: int, within: float) -> None:
+    # Where steps do not divide 1000, DDIMScheduler lands a timestep beside the next one it asks
+    # the network about, and its last landing keeps 3 % of noise. Ours lands on it, and on clean.
+    scheduler = hallos_scheduler()
+    scheduler.set_timesteps(steps)
+    weight = torch.randn(3, 3) * 0.3
+
+    def model(x: torch.Tensor, timestep: torch.Tensor) -> torch.Tensor:
+        return torch.tanh(x @ weight) * (1 + timestep.float() / 1000)
+
+    theirs = noise = torch.randn(2, 3)
+    for timestep in scheduler.timesteps:
+        theirs = scheduler.step(model(theirs, timestep), timestep, theirs).prev_sample
+    down = ladder(SamplerConfig(path="linear"), steps)
+    ours = sample(lambda x, level: model(x, timestep_at(level[0])), noise, down)
+    assert torch.allclose(ours, theirs, atol=within)
+
+
+def test_the_ladder_is_the_samplers() -> None:
+    assert ladder(SamplerConfig(second_level=0.3), 2) == (1.0, 0.3, 0.0)
+    assert ladder(SamplerConfig(path="linear"), 2) == trailing_levels(2)
+    with pytest.raises(ConfigError, match="cosine or linear"):
+        SamplerConfig(path="cubic")
