@@ -1,0 +1,146 @@
+"""All networks of `emo-sd15` in one module, and the order in which they prepare a stream.
+
+reference = network.portrait(latent, face box, masks, identity)    # once an avatar
+given     = network.chunk(reference, speech features, last latents)  # once a chunk
+latents   = sample(network.guided(reference, given, ...), noise, ladder)
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from realtime_model.config import ModelConfig
+from realtime_model.errors import ConfigError, ShapeError
+from realtime_model.unet.backbone import Backbone, UnetConditions, UnetReference
+from realtime_model.unet.conditions import AudioProjection, FaceLocator, FaceProjection
+from realtime_model.unet.reference import ReferenceNet
+
+
+@dataclass(frozen=True, slots=True)
+class Regions:
+    """Where the face is in a portrait, as numbers.
+
+    Attributes:
+        box: the face's, (1, 3, height, width) in [0, 1], in pixels of the portrait.
+        masks: pose, face and lips, (1, 3, cells), one per depth of the UNet.
+    """
+
+    box: Tensor
+    masks: tuple[Tensor, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Portrait:
+    """A portrait, prepared once.
+
+    Attributes:
+        cache: what the backbone needs.
+        nobody: the same for the unconditional pass of guidance.
+        still: its latent, (1, 4, h, w): the motion frames before the first chunk.
+        face_tokens: its identity, (1, tokens, d).
+    """
+
+    cache: UnetReference
+    nobody: UnetReference
+    still: Tensor
+    face_tokens: Tensor
+
+
+class UnetNetwork(nn.Module):
+    """ReferenceNet, backbone and the small networks that feed them."""
+
+    def __init__(self, config: ModelConfig) -> None:
+        super().__init__()
+        if config.unet is None:
+            raise ConfigError(f"{config.name} has no section unet: build an EmoNetwork")
+        self.config, self.unet = config, config.unet
+        margin = config.audio.margin_frames
+        self.reference = ReferenceNet(config.unet)
+        self.backbone = Backbone(config.unet, margin)
+        self.locator = FaceLocator(config.unet)
+        self.face = FaceProjection(config.unet)
+        self.audio = AudioProjection(config.unet, margin)
+
+    def portrait(
+        self, latent: Tensor, regions: Regions, identity: Tensor | None = None
+    ) -> Portrait:
+        """Compute once what a portrait needs.
+
+        Args:
+            latent: (1, 4, h, w), as diffused.
+            regions: where its face is.
+            identity: (1, 512); none is nobody in particular.
+        """
+        side = latent.shape[-1]
+        expected = [(1, 3, (side >> d) ** 2) for d in range(len(self.unet.widths))]
+        if [tuple(m.shape) for m in regions.masks] != expected:
+            raise ShapeError(f"masks of a latent {side} cells wide have shapes {expected}")
+        tokens, nothing = self.face(identity), self.face(None)
+        bank = self.reference(latent, self.reference.face_keys(tokens))
+        bias = self.locator(regions.box)
+        cache = UnetReference(
+            self.backbone.reference_keys(bank),
+            bias,
+            self.backbone.face_keys(tokens),
+            regions.masks,
+        )
+        nobody = UnetReference(
+            (), torch.zeros_like(bias), self.backbone.face_keys(nothing), regions.masks
+        )
+        return Portrait(cache, nobody, latent, tokens)
+
+    def first_motion(self, portrait: Portrait) -> Tensor | None:
+        """Latents (1, n, 4, h, w) shown before the first chunk; none: zero maps at every site."""
+        if self.unet.first_motion == "zeros":
+            return None
+        return portrait.still[:, None].repeat(1, self.unet.motion_frames, 1, 1, 1)
+
+    def motion(self, portrait: Portrait, latents: Tensor | None) -> tuple[Tensor, ...]:
+        """Features of the motion frames, (b, n, cells, c) per site.
+
+        Args:
+            portrait: of `portrait`.
+            latents: the last ones, (b, n, 4, h, w); none is zero maps.
+        """
+        if latents is None:
+            side = portrait.still.shape[-1]
+            return self.backbone.zero_motion(1, side, self.unet.motion_frames)
+        keys = self.reference.face_keys(portrait.face_tokens)
+        bank = self.reference(latents.flatten(0, 1), keys)
+        return tuple(site.unflatten(0, latents.shape[:2]) for site in bank)
+
+    def chunk(
+        self,
+        features: Tensor,
+        motion: tuple[Tensor, ...],
+        speed_deg: Tensor | None = None,
+    ) -> UnetConditions:
+        """Compute what all steps of a chunk share.
+
+        Args:
+            features: of the speech encoder, (b, margin + f + margin, layers, d).
+            motion: of `motion`.
+            speed_deg: (b, f) degrees a frame; none is unknown.
+        """
+        return self.backbone.conditions(self.audio(features), motion, speed_deg)
+
+    def guided(
+        self, portrait: Portrait, given: UnetConditions
+    ) -> Callable[[Tensor, Tensor], Tensor]:
+        """Velocities for `schedule.sample`; with guidance, moved away from the unconditional ones.
+
+        That second pass knows no portrait, no identity, no place of a face and no voice, but the
+        same motion frames.
+        """
+        scale, unheard = self.config.sampler.guidance, given.unheard()
+
+        def velocity_at(noisy: Tensor, level: Tensor) -> Tensor:
+            v: Tensor = self.backbone(noisy, level, portrait.cache, given)
+            if scale == 1.0:
+                return v
+            free: Tensor = self.backbone(noisy, level, portrait.nobody, unheard)
+            return free + scale * (v - free)
+
+        return velocity_at
