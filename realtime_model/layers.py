@@ -1,5 +1,6 @@
 """Blocks shared by the codec and the denoiser; all stateless."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -52,6 +53,11 @@ class KeyValue:
             )
         each = batch // rows
         return KeyValue(self.key.repeat_interleave(each, 0), self.value.repeat_interleave(each, 0))
+
+    @staticmethod
+    def stack(parts: Sequence["KeyValue"]) -> "KeyValue":
+        """The rows of several, one after another."""
+        return KeyValue(torch.cat([p.key for p in parts]), torch.cat([p.value for p in parts]))
 
 
 class Attention(nn.Module):

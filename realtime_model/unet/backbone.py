@@ -5,7 +5,7 @@ then time, with the motion frames in front. All that stays the same at the steps
 in ready-made.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 import torch
@@ -35,6 +35,16 @@ class UnetReference(ReferenceCache):
 
     face: tuple[KeyValue, ...]
     masks: tuple[Tensor, ...]
+
+    @staticmethod
+    def stack(parts: Sequence["UnetReference"]) -> "UnetReference":
+        """The portraits of several rows."""
+        return UnetReference(
+            _by_site([p.keys for p in parts]),
+            torch.cat([p.bias for p in parts]),
+            _by_site([p.face for p in parts]),
+            tuple(torch.cat(depth) for depth in zip(*(p.masks for p in parts), strict=True)),
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -187,5 +197,11 @@ class Backbone(Trunk):
 
 
 def _per_frame(of_rows: Tensor, rows: int, frames: int) -> Tensor:
-    """One entry for all, or one a row repeated for the row's frames."""
-    return of_rows if len(of_rows) == 1 else of_rows.repeat_interleave(frames, 0)
+    """One entry for all, or one a frame; one a row is repeated for the row's frames."""
+    if len(of_rows) in (1, rows * frames):
+        return of_rows
+    return of_rows.repeat_interleave(frames, 0)
+
+
+def _by_site(parts: Sequence[tuple[KeyValue, ...]]) -> tuple[KeyValue, ...]:
+    return tuple(KeyValue.stack(site) for site in zip(*parts, strict=True))

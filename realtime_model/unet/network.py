@@ -5,7 +5,7 @@ given     = network.chunk(reference, speech features, last latents)  # once a ch
 latents   = sample(network.guided(reference, given, ...), noise, ladder)
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from realtime_model.config import ModelConfig
 from realtime_model.errors import ConfigError, ShapeError
+from realtime_model.schedule import ladder, sample
 from realtime_model.unet.backbone import Backbone, UnetConditions, UnetReference
 from realtime_model.unet.conditions import AudioProjection, FaceLocator, FaceProjection
 from realtime_model.unet.reference import ReferenceNet
@@ -46,6 +47,18 @@ class Portrait:
     nobody: UnetReference
     still: Tensor
     face_tokens: Tensor
+
+    @staticmethod
+    def stack(parts: Sequence["Portrait"]) -> "Portrait":
+        """The portraits of several rows: streams rendered in one pass."""
+        if len(parts) == 1:
+            return parts[0]
+        return Portrait(
+            UnetReference.stack([p.cache for p in parts]),
+            UnetReference.stack([p.nobody for p in parts]),
+            torch.cat([p.still for p in parts]),
+            torch.cat([p.face_tokens for p in parts]),
+        )
 
 
 class UnetNetwork(nn.Module):
@@ -92,7 +105,7 @@ class UnetNetwork(nn.Module):
         return Portrait(cache, nobody, latent, tokens)
 
     def first_motion(self, portrait: Portrait) -> Tensor | None:
-        """Latents (1, n, 4, h, w) shown before the first chunk; none: zero maps at every site."""
+        """Latents (b, n, 4, h, w) shown before the first chunk; none: zero maps at every site."""
         if self.unet.first_motion == "zeros":
             return None
         return portrait.still[:, None].repeat(1, self.unet.motion_frames, 1, 1, 1)
@@ -106,7 +119,7 @@ class UnetNetwork(nn.Module):
         """
         if latents is None:
             side = portrait.still.shape[-1]
-            return self.backbone.zero_motion(1, side, self.unet.motion_frames)
+            return self.backbone.zero_motion(len(portrait.still), side, self.unet.motion_frames)
         keys = self.reference.face_keys(portrait.face_tokens)
         bank = self.reference(latents.flatten(0, 1), keys)
         return tuple(site.unflatten(0, latents.shape[:2]) for site in bank)
@@ -125,6 +138,28 @@ class UnetNetwork(nn.Module):
             speed_deg: (b, f) degrees a frame; none is unknown.
         """
         return self.backbone.conditions(self.audio(features), motion, speed_deg)
+
+    def denoise(
+        self,
+        portrait: Portrait,
+        features: Tensor,
+        past: Tensor | None,
+        noise: Tensor,
+        *,
+        steps: int | None = None,
+    ) -> Tensor:
+        """Sample the latents of one chunk, (b, f, 4, h, w).
+
+        Args:
+            portrait: of `portrait`, or a stack of b.
+            features: of the speech encoder, (b, margin + f + margin, layers, d).
+            past: latents of the last frames, (b, n, 4, h, w); none is zero maps.
+            noise: (b, f, 4, h, w), see `state.frame_noise`.
+            steps: none is the config's.
+        """
+        given = self.chunk(features, self.motion(portrait, past))
+        sampler = self.config.sampler
+        return sample(self.guided(portrait, given), noise, ladder(sampler, steps or sampler.steps))
 
     def guided(
         self, portrait: Portrait, given: UnetConditions
