@@ -155,6 +155,25 @@ def bench_live(
     print_report(measure_live(seconds, url=url, model=model, threads=threads), as_json)
 
 
+@bench.command("flops")
+def bench_flops(
+    size: Annotated[
+        int, typer.Option(min=64, max=2048, help="Side of a frame in pixels, in steps of 64.")
+    ] = 512,
+    frames: Annotated[int, typer.Option(min=1, max=64, help="New frames in a chunk.")] = 12,
+    motion: Annotated[int, typer.Option(min=1, max=16, help="Motion frames before it.")] = 4,
+    steps: Annotated[int, typer.Option(min=1, max=100, help="Denoising steps.")] = 2,
+    as_json: AsJson = False,
+) -> None:
+    """Compute what the preset emo-sd15 costs, and what GPUs could make of it at best."""
+    from emolive.bench_flops import estimate_cost
+    from emolive.report import print_report
+
+    if size % 64:
+        raise typer.BadParameter(f"{size} is not a multiple of 64", param_hint="--size")
+    print_report(estimate_cost(size, frames, motion, steps), as_json)
+
+
 @app.command()
 def doctor(
     port: Annotated[int, typer.Option(help="The port the server would use.")] = 8080,
