@@ -6,13 +6,15 @@ foreign file is refused with a sentence.
 
 import hashlib
 import os
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import torch
 import yaml
 from safetensors import SafetensorError
 from safetensors.torch import load, save_file
+from torch import nn
 
 from realtime_model.config import ModelConfig
 from realtime_model.errors import CheckpointError, ConfigError
@@ -21,7 +23,16 @@ from realtime_model.network import EmoNetwork
 DEFAULT_PRESET = Path(__file__).parent / "assets" / "weights" / "emo-tiny.yaml"
 
 
-def save_network(network: EmoNetwork, preset: Path) -> None:
+class Configured(Protocol):
+    """All networks of a preset, of whatever size."""
+
+    @property
+    def config(self) -> ModelConfig: ...
+
+    def state_dict(self) -> Mapping[str, torch.Tensor]: ...
+
+
+def save_network(network: Configured, preset: Path) -> None:
     """Write float16 weights and the preset that names them; both appear whole or not at all.
 
     Args:
@@ -60,6 +71,23 @@ def load_network(preset: Path = DEFAULT_PRESET) -> EmoNetwork:
         CheckpointError: a file is missing or altered, or its tensors do not fit the configuration.
         ConfigError: the configuration has an unknown key or an impossible size.
     """
+    config, state = read_weights(preset)
+    if config.unet is not None:
+        raise ConfigError(
+            f"{preset} has a unet, so it is of emo-sd15's size: use realtime_model.unet.checkpoint"
+        )
+    network = EmoNetwork(config)
+    fit(network, state, preset)
+    return network.eval().requires_grad_(False)
+
+
+def read_weights(preset: Path) -> tuple[ModelConfig, dict[str, torch.Tensor]]:
+    """Return a preset's configuration and its weights, as float32, without building a network.
+
+    Raises:
+        CheckpointError: a file is missing or altered.
+        ConfigError: the configuration has an unknown key or an impossible size.
+    """
     body = _read_preset(preset)
     weights = preset.with_suffix(".safetensors")
     try:
@@ -70,13 +98,11 @@ def load_network(preset: Path = DEFAULT_PRESET) -> EmoNetwork:
         raise CheckpointError(
             f"{weights} is altered: its sha256 is not the one in {preset.name}; restore both files"
         )
-    network = EmoNetwork(ModelConfig.read(body["config"]))
+    config = ModelConfig.read(body["config"])
     try:
-        state = {k: v.float() if v.is_floating_point() else v for k, v in load(raw).items()}
+        return config, {k: v.float() if v.is_floating_point() else v for k, v in load(raw).items()}
     except SafetensorError as exc:
         raise CheckpointError(f"{weights} is not a safetensors file") from exc
-    _fit(network, state, weights)
-    return network.eval().requires_grad_(False)
 
 
 def _read_preset(preset: Path) -> dict[str, Any]:
@@ -91,7 +117,13 @@ def _read_preset(preset: Path) -> dict[str, Any]:
     return body
 
 
-def _fit(network: EmoNetwork, state: dict[str, torch.Tensor], weights: Path) -> None:
+def fit(network: nn.Module, state: dict[str, torch.Tensor], preset: Path) -> None:
+    """Fill a network with exactly its tensors.
+
+    Raises:
+        CheckpointError: one is missing, unknown or of another shape.
+    """
+    weights = preset.with_suffix(".safetensors")
     own = network.state_dict()
     missing, extra = sorted(own.keys() - state.keys()), sorted(state.keys() - own.keys())
     if missing or extra:

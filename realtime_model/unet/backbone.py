@@ -144,7 +144,7 @@ class Backbone(Trunk):
         if self.speed is not None:
             known = torch.full((rows,), speed_deg is not None, device=tokens.device)
             given = tokens.new_zeros(rows, frames) if speed_deg is None else speed_deg
-            features = self.speed(given, known)
+            features = self.speed(given.to(self.dtype), known)
             speed = tuple(self._speed_keys(p, features) for p in self.sites)
         flat = tokens.flatten(0, 1)
         return UnetConditions(
@@ -190,10 +190,11 @@ class Backbone(Trunk):
             out: Tensor = self.time(place)(x, rows, given.motion[site], speed)
             return out
 
-        x = self.conv_in(noisy.flatten(0, 1)) + _per_frame(reference.bias, rows, frames)
+        latents = noisy.flatten(0, 1).to(self.dtype)  # the sampler counts in float32
+        x = self.conv_in(latents) + _per_frame(reference.bias, rows, frames)
         x = self.run(x, temb, modules)
         out: Tensor = self.conv_out(self.conv_act(self.conv_norm_out(x)))
-        return out.view_as(noisy)
+        return out.view_as(noisy).to(noisy.dtype)
 
 
 def _per_frame(of_rows: Tensor, rows: int, frames: int) -> Tensor:

@@ -15,9 +15,20 @@ from types import MappingProxyType
 import torch
 from torch import Tensor
 
-from realtime_model.config import ModelConfig, UnetConfig
+from realtime_model.config import ModelConfig, SamplerConfig, UnetConfig
 from realtime_model.errors import CheckpointError
+from realtime_model.geometry import WindowGeometry
 from realtime_model.unet.network import UnetNetwork
+
+CONFIG = ModelConfig(
+    name="emo-sd15",
+    geometry=WindowGeometry(
+        hop_frames=16, lookahead_frames=2, past_frames=200, width_px=512, height_px=512
+    ),
+    sampler=SamplerConfig(steps=40, path="linear", guidance=3.5, motion_noise=0.0),
+    unet=UnetConfig(),
+)
+"""As Hallo's authors run it; its speech encoder hears eight seconds back."""
 
 NETWORKS = {
     "reference": "reference_unet",

@@ -90,18 +90,18 @@ class UnetNetwork(nn.Module):
         expected = [(1, 3, (side >> d) ** 2) for d in range(len(self.unet.widths))]
         if [tuple(m.shape) for m in regions.masks] != expected:
             raise ShapeError(f"masks of a latent {side} cells wide have shapes {expected}")
-        tokens, nothing = self.face(identity), self.face(None)
+        dtype = self.backbone.dtype
+        tokens = self.face(None if identity is None else identity.to(dtype))
+        nothing, masks = self.face(None), tuple(m.to(dtype) for m in regions.masks)
         bank = self.reference(latent, self.reference.face_keys(tokens))
-        bias = self.locator(regions.box)
+        bias = self.locator(regions.box.to(dtype))
         cache = UnetReference(
             self.backbone.reference_keys(bank),
             bias,
             self.backbone.face_keys(tokens),
-            regions.masks,
+            masks,
         )
-        nobody = UnetReference(
-            (), torch.zeros_like(bias), self.backbone.face_keys(nothing), regions.masks
-        )
+        nobody = UnetReference((), torch.zeros_like(bias), self.backbone.face_keys(nothing), masks)
         return Portrait(cache, nobody, latent, tokens)
 
     def first_motion(self, portrait: Portrait) -> Tensor | None:
@@ -137,7 +137,8 @@ class UnetNetwork(nn.Module):
             motion: of `motion`.
             speed_deg: (b, f) degrees a frame; none is unknown.
         """
-        return self.backbone.conditions(self.audio(features), motion, speed_deg)
+        tokens = self.audio(features.to(self.backbone.dtype))
+        return self.backbone.conditions(tokens, motion, speed_deg)
 
     def denoise(
         self,

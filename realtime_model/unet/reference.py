@@ -37,5 +37,5 @@ class ReferenceNet(Trunk):
             return x
 
         timestep = torch.zeros(len(latent), dtype=torch.int64, device=latent.device)
-        self.run(self.conv_in(latent), self.embed_timestep(timestep), modules)
+        self.run(self.conv_in(latent.to(self.dtype)), self.embed_timestep(timestep), modules)
         return tuple(bank)

@@ -148,13 +148,18 @@ class Trunk(nn.Module):
                 block.upsamplers.append(Upsample2D(width, use_conv=True))
             below = width
 
+    @property
+    def dtype(self) -> torch.dtype:
+        """Of the weights, and so of all maps inside."""
+        return self.conv_in.weight.dtype
+
     def embed_time(self, level: Tensor) -> Tensor:
         """Noise levels in [0, 1], (n,) -> (n, temb), by way of their timesteps."""
         return self.embed_timestep(timestep_at(level))
 
     def embed_timestep(self, timestep: Tensor) -> Tensor:
         """Timesteps 0..999, (n,) -> (n, temb)."""
-        waves = self.time_proj(timestep).to(self.conv_in.weight.dtype)
+        waves = self.time_proj(timestep).to(self.dtype)
         out: Tensor = self.time_embedding(waves)
         return out
 

@@ -85,6 +85,19 @@ def test_speed_layers_stay_as_built(mini_state: dict[str, Tensor]) -> None:
     assert hallo.export(net).keys() == mini_state.keys()
 
 
+def test_the_preset_runs_as_its_authors_run_it() -> None:
+    config = hallo.CONFIG
+    assert (config.geometry.hop_frames, config.geometry.fps) == (16, 25)
+    assert (config.geometry.width_px, config.geometry.height_px) == (512, 512)
+    assert config.geometry.past_samples == 8 * 16_000
+    assert (config.sampler.steps, config.sampler.guidance) == (40, 3.5)
+    assert config.audio.margin_frames == config.geometry.lookahead_frames == 2
+    assert config.unet is not None
+    assert (config.unet.motion_frames, config.unet.first_motion) == (2, "portrait")
+    assert not config.unet.unattended_motion
+    assert ModelConfig.read(config.plain()) == config
+
+
 def without(state: dict[str, Tensor]) -> None:
     del state["audioproj.norm.bias"]
 

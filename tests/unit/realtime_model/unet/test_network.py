@@ -160,3 +160,17 @@ def test_a_configuration_of_this_size_reads_back(mini: ModelConfig) -> None:
     assert ModelConfig.read(mini.plain()) == mini
     with pytest.raises(ConfigError, match=r"unknown key unet\.depth"):
         ModelConfig.read({"unet": {"depth": 4}})
+
+
+def test_bfloat16_gives_about_the_same_and_samples_in_float32(scene_of: MakeScene) -> None:
+    scene = scene_of(speed=True, guidance=2.0)
+    scene.speed_deg = torch.ones(1, scene.frames)
+    exact = scene.velocity()
+    scene.net = scene.net.bfloat16()
+    rough = scene.velocity()
+    assert rough.dtype == torch.float32
+    apart = (rough - exact).pow(2).mean().sqrt() / exact.std()
+    assert 1e-5 < float(apart) < 0.05
+    latents = scene.net.denoise(scene.portrait(), scene.features, scene.past, noise(0, 3))
+    assert latents.dtype == torch.float32
+    assert bool(torch.isfinite(latents).all())
