@@ -38,11 +38,8 @@ def test_the_whole_network_equals_hallo_written_out(scene: Scene) -> None:
     assert apart(v, plainly(scene)) <= CLOSE
 
 
-@pytest.mark.parametrize("scales", [(0.0, 1.0, 1.0), (1.0, 0.0, 1.0), (1.0, 1.0, 0.0)])
-def test_each_region_follows_the_voice_as_much_as_asked(
-    scales: tuple[float, ...], scene_of: MakeScene
-) -> None:
-    scene, whole = scene_of(audio_scales=scales), scene_of()
+def test_each_region_follows_the_voice_as_much_as_asked(scene_of: MakeScene) -> None:
+    scene, whole = scene_of(audio_scales=(0.5, 0.0, 2.0)), scene_of()
     assert apart(scene.velocity(), plainly(scene)) <= CLOSE
     assert apart(scene.velocity(), whole.velocity()) > 1e-3
 
