@@ -12,7 +12,6 @@ import torch
 from torch import Tensor, nn
 
 from realtime_model.config import UnetConfig
-from realtime_model.denoiser import ReferenceCache
 from realtime_model.embeddings import SpeedEncoder
 from realtime_model.layers import KeyValue
 from realtime_model.unet.spatial import AudioTransformer
@@ -23,16 +22,20 @@ _FRAMES_WITHOUT_PORTRAIT = 4  # whatever the config's motion frames: Hallo's rul
 
 
 @dataclass(frozen=True, slots=True)
-class UnetReference(ReferenceCache):
+class UnetReference:
     """All the backbone needs of a portrait, computed once.
 
     No ``keys`` is the unconditional pass: plain self-attention.
 
     Attributes:
+        keys: reference keys and values, one per site, (1, heads, n, c / heads).
+        bias: what the face locator adds after the first convolution, (1, c, h, w).
         face: keys and values of the face tokens, one per site.
         masks: regions of pose, face and lips, (1, 3, cells), one per depth of the UNet.
     """
 
+    keys: tuple[KeyValue, ...]
+    bias: Tensor
     face: tuple[KeyValue, ...]
     masks: tuple[Tensor, ...]
 

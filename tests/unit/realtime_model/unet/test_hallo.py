@@ -14,7 +14,8 @@ from realtime_model.unet import hallo
 from realtime_model.unet.network import UnetNetwork
 from tests.unit.realtime_model.unet.conftest import MINI, Scene
 
-# Over the sorted lines "key:d0,d1,..." of all tensors of the published net.pth.
+# Over the sorted lines "key:d0,d1,..." of all tensors that Hallo's own classes build, and load
+# from the published net.pth strictly.
 GOLDEN = "26de271aecb0ad41c54f3781b218a392df5215fa31bfa5245481f9a4899f19de"
 
 
