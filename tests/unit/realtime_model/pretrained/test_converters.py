@@ -1,0 +1,162 @@
+"""Published files become the tensors of a network; what does not fit is named."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import torch
+from torch import Tensor
+
+from realtime_model.errors import CheckpointError
+from realtime_model.pretrained.converters import CONVERTERS, converter
+from realtime_model.pretrained.kinds import KINDS
+from realtime_model.pretrained.networks import builder
+from realtime_model.pretrained.reading import Checkpoint
+from tests.unit.realtime_model.pretrained.conftest import SMALL, small_network
+
+Published = Callable[[str], dict[str, Tensor]]
+
+
+def read(kind: str, tensors: dict[str, Tensor]) -> Checkpoint:
+    return Checkpoint(Path("model.safetensors"), tensors, SMALL[kind])
+
+
+@pytest.mark.parametrize("kind", SMALL)
+def test_a_published_file_fills_its_network(kind: str, published: Published) -> None:
+    converted = CONVERTERS[kind].convert(read(kind, published(kind)))
+    wanted = small_network(kind).state_dict()
+    assert converted.tensors.keys() == wanted.keys()
+    assert all(torch.equal(converted.tensors[key], wanted[key]) for key in wanted)
+    assert len(converted.left_out) == {"wav2vec2": 2, "whisper-tiny": 2}.get(kind, 0)
+
+
+# Counted by the classes of the libraries, and on the pages: 83.7 M, 2 x 1.22 M, 94.4 M; of
+# whisper-tiny's 39 M the encoder has 8.2 M.
+@pytest.mark.parametrize(
+    ("kind", "tensors", "values"),
+    [
+        ("kl-vae", 248, 83_653_863),
+        ("taesd", 134, 2_445_063),
+        ("wav2vec2", 210, 94_370_944),
+        ("whisper-tiny", 67, 8_208_384),
+    ],
+)
+def test_sizes_of_the_published_models(kind: str, tensors: int, values: int) -> None:
+    with torch.device("meta"):
+        state = builder(kind, None)[1]().state_dict()
+    assert len(state) == tensors
+    assert sum(value.numel() for value in state.values()) == values
+    converted = CONVERTERS[kind].convert(Checkpoint(Path("whole.safetensors"), dict(state)))
+    assert converted.tensors.keys() == state.keys()
+
+
+def test_old_names_of_the_autoencoders_attention_are_known(published: Published) -> None:
+    names = {"to_q": "query", "to_k": "key", "to_v": "value", "to_out.0": "proj_attn"}
+    old = {}
+    for key, value in published("kl-vae").items():
+        for new, name in names.items():
+            key = key.replace(f"attentions.0.{new}.", f"attentions.0.{name}.")
+        old[key] = value
+    assert "encoder.mid_block.attentions.0.proj_attn.weight" in old
+    converted = CONVERTERS["kl-vae"].convert(read("kl-vae", old))
+    wanted = small_network("kl-vae").state_dict()
+    assert all(torch.equal(converted.tensors[key], wanted[key]) for key in wanted)
+
+
+def test_openais_own_file_of_whisper_is_known(published: Published) -> None:
+    names = {
+        "layers.": "blocks.",
+        "self_attn.q_proj": "attn.query",
+        "self_attn.k_proj": "attn.key",
+        "self_attn.v_proj": "attn.value",
+        "self_attn.out_proj": "attn.out",
+        "self_attn_layer_norm": "attn_ln",
+        "fc1": "mlp.0",
+        "fc2": "mlp.2",
+        "final_layer_norm": "mlp_ln",
+        "embed_positions.weight": "positional_embedding",
+    }
+    wanted, old = small_network("whisper-tiny").state_dict(), {}
+    for key, value in wanted.items():
+        key = "ln_post." + key.split(".")[1] if key.startswith("layer_norm.") else key
+        for new, name in names.items():
+            key = key.replace(new, name)
+        old[f"encoder.{key}"] = value
+    old["decoder.token_embedding.weight"] = torch.zeros(2)
+    converted = CONVERTERS["whisper-tiny"].convert(read("whisper-tiny", old))
+    assert converted.tensors.keys() == wanted.keys()
+    assert all(torch.equal(converted.tensors[key], wanted[key]) for key in wanted)
+
+
+@pytest.mark.parametrize("kind", SMALL)
+def test_missing_tensors_are_counted_and_named(kind: str, published: Published) -> None:
+    tensors = published(kind)
+    used = [key for key in tensors if "conv" in key and key.endswith("weight")]
+    for key in used[:2]:
+        del tensors[key]
+    total = len(small_network(kind).state_dict())
+    with pytest.raises(CheckpointError, match=rf"model\.safetensors lacks 2 of {total} tensors"):
+        CONVERTERS[kind].convert(read(kind, tensors))
+
+
+@pytest.mark.parametrize("kind", SMALL)
+def test_unknown_tensors_are_counted_and_named(kind: str, published: Published) -> None:
+    tensors = published(kind) | {"third_eye.weight": torch.zeros(1)}
+    with pytest.raises(CheckpointError, match=r"has 1 tensors.*first third_eye\.weight"):
+        CONVERTERS[kind].convert(read(kind, tensors))
+
+
+@pytest.mark.parametrize("kind", SMALL)
+def test_another_size_is_named_with_both_shapes(kind: str, published: Published) -> None:
+    tensors = published(kind)
+    key = next(key for key in tensors if "conv" in key and key.endswith("weight"))
+    shape = tuple(tensors[key].shape)
+    tensors[key] = tensors[key][:-1]
+    with pytest.raises(CheckpointError) as caught:
+        CONVERTERS[kind].convert(read(kind, tensors))
+    assert str(shape) in str(caught.value)
+    assert str((shape[0] - 1, *shape[1:])) in str(caught.value)
+
+
+@pytest.mark.parametrize("kind", SMALL)
+def test_another_model_altogether_is_recognised(kind: str) -> None:
+    with pytest.raises(CheckpointError, match="another model, or in another layout"):
+        CONVERTERS[kind].convert(read(kind, {"time_embedding.weight": torch.zeros(1)}))
+
+
+def test_whole_numbers_are_no_weights(published: Published) -> None:
+    tensors = published("taesd")
+    tensors["decoder.layers.0.weight"] = tensors["decoder.layers.0.weight"].long()
+    with pytest.raises(CheckpointError, match=r"decoder\.layers\.0\.weight is torch\.int64"):
+        CONVERTERS["taesd"].convert(read("taesd", tensors))
+
+
+@pytest.mark.parametrize(
+    ("kind", "config", "words"),
+    [
+        ("kl-vae", {"_class_name": "AutoencoderTiny"}, "describes a AutoencoderTiny"),
+        ("wav2vec2", {"model_type": "hubert"}, "describes a hubert"),
+        ("wav2vec2", {"conv_dim": [8]}, "sizes that no wav2vec2 can have"),
+        ("whisper-tiny", {"d_model": "wide"}, "d_model is 'wide'"),
+        ("kl-vae", {"norm_num_groups": 7}, "sizes that no kl-vae can have"),
+    ],
+)
+def test_a_configuration_of_something_else_is_refused(
+    kind: str, config: dict[str, object], words: str
+) -> None:
+    with pytest.raises(CheckpointError, match=words):
+        CONVERTERS[kind].convert(Checkpoint(Path("a"), {}, config))
+
+
+def test_only_sizes_are_taken_from_a_configuration() -> None:
+    asked = SMALL["wav2vec2"] | {"attn_implementation": "somebody/kernels", "auto_map": {"a": "b"}}
+    config, _ = builder("wav2vec2", asked)
+    assert config["hidden_size"] == 24
+    assert not {"attn_implementation", "auto_map", "model_type"} & config.keys()
+
+
+def test_a_kind_without_converter_says_so() -> None:
+    assert CONVERTERS.keys() <= KINDS.keys()
+    for kind in KINDS.keys() - CONVERTERS.keys():
+        with pytest.raises(CheckpointError, match=f"cannot read {kind} yet"):
+            converter(kind)
