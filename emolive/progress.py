@@ -1,4 +1,4 @@
-"""The progress bar of a film being made."""
+"""Progress bars: of a film being made, and of a file being written."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -6,6 +6,7 @@ from contextlib import contextmanager
 from rich.console import Console
 from rich.progress import (
     BarColumn,
+    DownloadColumn,
     MofNCompleteColumn,
     Progress,
     ProgressColumn,
@@ -13,6 +14,7 @@ from rich.progress import (
     Task,
     TextColumn,
     TimeRemainingColumn,
+    TransferSpeedColumn,
 )
 from rich.text import Text
 
@@ -44,5 +46,25 @@ def film_progress() -> Iterator[Report]:
 
         def report(done: int, total: int | None) -> None:
             bar.update(task, description="rendering", completed=done, total=total)
+
+        yield report
+
+
+@contextmanager
+def bytes_progress(description: str) -> Iterator[Callable[[int, int], None]]:
+    """Show a bar on standard error while the block runs; hand it bytes done and their total."""
+    columns = (
+        SpinnerColumn(),
+        TextColumn("[progress.description]{task.description}"),
+        BarColumn(),
+        DownloadColumn(),
+        TransferSpeedColumn(),
+        TimeRemainingColumn(),
+    )
+    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task(description, total=None)
+
+        def report(done: int, total: int) -> None:
+            bar.update(task, completed=done, total=total)
 
         yield report
