@@ -141,7 +141,7 @@ class WeightStore:
             raise CheckpointError(f"{path} cannot be read ({exc}). {again}") from exc
 
     def network(self, kind: str) -> nn.Module:
-        """Build the network of a kind that diffusers or transformers has, in evaluation mode.
+        """Build the network of a kind that diffusers or transformers has, float32, to evaluate.
 
         Raises:
             CheckpointError: as `load`; or the library is not installed.
@@ -150,7 +150,8 @@ class WeightStore:
         _, build = builder(kind, config)
         with torch.device("meta"):
             network = build()
-        network.load_state_dict(tensors, assign=True)
+        full = {key: value.float() for key, value in tensors.items()}
+        network.load_state_dict(full, assign=True)
         return network.eval().requires_grad_(False)
 
 

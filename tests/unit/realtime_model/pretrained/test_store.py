@@ -74,6 +74,18 @@ def test_every_kind_comes_back_as_a_network(
     assert store.there() == {kind: about}
 
 
+def test_half_precision_is_kept_on_disk_and_runs_in_full(
+    store: WeightStore, download: Callable[[str], Path]
+) -> None:
+    folder = download("whisper-tiny")
+    path = folder / "model.safetensors"
+    save_file({key: value.half() for key, value in load_file(path).items()}, path)
+    store.add("whisper-tiny", folder, Origin("a/b"), quiet)
+    assert {value.dtype for value in store.load("whisper-tiny")[0].values()} == {torch.float16}
+    weights = store.network("whisper-tiny").parameters()
+    assert {weight.dtype for weight in weights} == {torch.float32}
+
+
 def test_the_licence_lies_beside_the_weights(added: Path) -> None:
     assert sorted(contents(added)) == ["LICENCE.txt", "about.yaml", "weights.safetensors"]
     about = About(**yaml.safe_load((added / "about.yaml").read_text()))
