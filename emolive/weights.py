@@ -38,6 +38,7 @@ def add(
     overwrite: Annotated[bool, typer.Option(help="Replace weights of this kind.")] = False,
 ) -> None:
     """Check published weights, convert them once, and keep them with their licence."""
+    from emolive.hub import fetch
     from emolive.progress import bytes_progress
     from realtime_model.pretrained.converters import converter
     from realtime_model.pretrained.store import Origin, WeightStore
@@ -45,8 +46,7 @@ def add(
     store = WeightStore(folder)
     if (folder / kind.value).exists() and not overwrite:
         raise InputError(f"There are weights {kind.value} in {folder}. Use --overwrite.")
-    parts = converter(kind.value).files
-    path, origin = Path(source), Origin(source)
+    reader, path = converter(kind.value), Path(source)
     if path.exists():
         if revision is not None:
             raise InputError(f"{source} is on this disk; --revision is for the hub.")
@@ -54,13 +54,12 @@ def add(
         raise InputError(
             f"There is no file or folder {source}, and hub names look like owner/name."
         )
-    else:
-        from emolive.hub import fetch
-
-        fetched = fetch(source, parts, revision=revision)
-        path, origin = fetched.folder, Origin(source, fetched.revision)
     screen = Console(stderr=True, soft_wrap=True)
     try:
+        origin = Origin(source)
+        if not path.exists():
+            fetched = fetch(source, reader.files, revision=revision)
+            path, origin = fetched.folder, Origin(source, fetched.revision)
         with bytes_progress(f"converting {kind.value}") as report:
             about = store.add(kind.value, path, origin, report)
     except KeyboardInterrupt:

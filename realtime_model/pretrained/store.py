@@ -117,9 +117,11 @@ class WeightStore:
         except OSError as exc:
             raise CheckpointError(f"there are no weights {kind} in {self.folder}. {again}") from exc
         except (yaml.YAMLError, UnicodeDecodeError) as exc:
-            raise CheckpointError(f"{path} is not valid YAML. {again}") from exc
+            raise CheckpointError(f"{path} is not valid YAML. {again} --overwrite") from exc
         if not isinstance(body, dict) or body.keys() != About.__dataclass_fields__.keys():
-            raise CheckpointError(f"{path} is altered: it does not describe weights. {again}")
+            raise CheckpointError(
+                f"{path} is altered: it does not describe weights. {again} --overwrite"
+            )
         return About(**body)
 
     def load(self, kind: str) -> tuple[dict[str, Tensor], Config]:
