@@ -7,6 +7,7 @@ shape by shape, with the network it is for. A kind without a converter cannot be
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from importlib import import_module
 
 import torch
 from torch import Tensor, nn
@@ -92,6 +93,19 @@ def _by_names(kind: str, rename: Callable[[str], str | None]) -> Callable[[Check
     return convert
 
 
+def _by_map(module: str, function: str) -> Callable[[Checkpoint], Converted]:
+    """A converter that a module of `realtime_model.unet` has; it loads diffusers."""
+
+    def convert(source: Checkpoint) -> Converted:
+        rename = getattr(import_module(f"realtime_model.unet.{module}"), function)
+        try:
+            return Converted(rename(source.tensors), {})
+        except CheckpointError as exc:
+            raise CheckpointError(f"{source.path}: {exc}") from exc
+
+    return convert
+
+
 def _renamed(key: str, rules: Mapping[str, str]) -> str:
     for pattern, new in rules.items():
         key = re.sub(pattern, new, key)
@@ -152,6 +166,14 @@ _DIFFUSERS = ("diffusion_pytorch_model.safetensors", "diffusion_pytorch_model.bi
 _TRANSFORMERS = ("model.safetensors", "pytorch_model.bin")
 
 CONVERTERS: dict[str, Converter] = {
+    "hallo": Converter({"": ("hallo/net.pth",)}, _by_map("hallo", "convert")),
+    "sd15-unet": Converter(
+        {"": tuple(f"unet/{name}" for name in _DIFFUSERS)},
+        _by_map("initial", "from_stable_diffusion"),
+    ),
+    "animatediff": Converter(
+        {"": ("mm_sd_v15_v2.ckpt", *_DIFFUSERS)}, _by_map("initial", "from_animatediff")
+    ),
     "kl-vae": Converter({"": _DIFFUSERS}, _by_names("kl-vae", _kl_name)),
     "taesd": Converter({"": _DIFFUSERS}, _by_names("taesd", _same)),
     "wav2vec2": Converter({"": _TRANSFORMERS}, _by_names("wav2vec2", _wav2vec2_name)),

@@ -1,5 +1,6 @@
 """Published files become the tensors of a network; what does not fit is named."""
 
+import re
 from collections.abc import Callable
 from pathlib import Path
 
@@ -7,11 +8,13 @@ import pytest
 import torch
 from torch import Tensor
 
+from realtime_model.config import UnetConfig
 from realtime_model.errors import CheckpointError
 from realtime_model.pretrained.converters import CONVERTERS, converter
 from realtime_model.pretrained.kinds import KINDS
 from realtime_model.pretrained.networks import builder
 from realtime_model.pretrained.reading import Checkpoint
+from realtime_model.unet import hallo
 from tests.unit.realtime_model.pretrained.conftest import SMALL, small_network
 
 Published = Callable[[str], dict[str, Tensor]]
@@ -122,6 +125,36 @@ def test_another_size_is_named_with_both_shapes(kind: str, published: Published)
 def test_another_model_altogether_is_recognised(kind: str) -> None:
     with pytest.raises(CheckpointError, match="another model, or in another layout"):
         CONVERTERS[kind].convert(read(kind, {"time_embedding.weight": torch.zeros(1)}))
+
+
+def full_size(kind: str) -> dict[str, Tensor]:
+    """Names and shapes of a published file of `emo-sd15`, without values."""
+    start = "" if kind == "hallo" else "denoising_unet."
+    motion, audio = ".motion_modules.", ".audio_modules."
+    belongs: Callable[[str], bool] = {
+        "hallo": lambda key: True,
+        "sd15-unet": lambda key: motion not in key and audio not in key,
+        "animatediff": lambda key: motion in key,
+    }[kind]
+    return {
+        key.removeprefix(start): torch.empty(shape, device="meta")
+        for key, shape in hallo.layout(UnetConfig()).items()
+        if key.startswith(start) and belongs(key)
+    }
+
+
+@pytest.mark.parametrize(
+    ("kind", "tensors"), [("hallo", 2656), ("sd15-unet", 686), ("animatediff", 588)]
+)
+def test_files_of_emo_sd15_are_converted_by_its_own_maps(kind: str, tensors: int) -> None:
+    state = full_size(kind)
+    assert len(state) == tensors
+    converted = CONVERTERS[kind].convert(Checkpoint(Path("net.pth"), state))
+    assert converted.tensors
+    missing = next(iter(state))
+    del state[missing]
+    with pytest.raises(CheckpointError, match=rf"net\.pth: .*{re.escape(missing)}"):
+        CONVERTERS[kind].convert(Checkpoint(Path("net.pth"), state))
 
 
 def test_whole_numbers_are_no_weights(published: Published) -> None:

@@ -5,6 +5,7 @@ import torch
 from torch import Tensor
 from transformers import Wav2Vec2FeatureExtractor, WhisperFeatureExtractor
 
+from realtime_model.config import UnetConfig
 from realtime_model.errors import ShapeError
 from realtime_model.features import neighbours
 from realtime_model.geometry import WindowGeometry
@@ -15,6 +16,8 @@ from realtime_model.pretrained.voices import (
     hear_windows,
     normalised,
 )
+from realtime_model.unet.conditions import AudioProjection
+from realtime_model.unet.hallo import CONFIG
 from tests.unit.realtime_model.pretrained.conftest import small_network
 
 FRAME = 640
@@ -177,6 +180,16 @@ def test_streams_of_any_age_are_heard_together_as_alone(
         for row, chunk in enumerate(chunks):
             alone = hear_windows(encoder, windows[row : row + 1], [chunk], GEOMETRY, MARGIN)
             assert torch.allclose(together[row], alone[0], atol=1e-5)
+
+
+def test_what_is_heard_fits_the_networks_projection(wav2vec2: Wav2Vec2Voice) -> None:
+    geometry, margin = CONFIG.geometry, CONFIG.audio.margin_frames
+    projection = AudioProjection(UnetConfig(audio_layers=3, audio_dim=24), margin)
+    with torch.no_grad():
+        heard = hear_windows(
+            wav2vec2, voice(218)[:, : geometry.window_samples], [40], geometry, margin
+        )
+        assert projection(heard).shape == (1, geometry.hop_frames, 32, 768)
 
 
 def test_windows_of_another_shape_are_refused(whisper: WhisperVoice) -> None:
