@@ -88,8 +88,7 @@ def list_weights(folder: Folder = DEFAULT_FOLDER) -> None:
             state = f"[green]{there[kind.name].bytes / 1e6:.1f} MB[/]"
         else:
             state = "missing" if kind.name in CONVERTERS else "cannot be read yet"
-        unsure = f"; {kind.licence.unsure}" if kind.licence.unsure else ""
-        table.add_row(kind.name, kind.purpose, state, kind.licence.name + unsure)
+        table.add_row(kind.name, kind.purpose, state, str(kind.licence))
     screen = Console(soft_wrap=True)
     screen.print(table)
     screen.print("\n".join(_outlook(frozenset(there))), markup=False, highlight=False)

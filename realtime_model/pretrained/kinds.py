@@ -26,7 +26,7 @@ class Licence:
     unsure: str = ""
 
     def __str__(self) -> str:
-        return f"{self.name}{'; ' if self.unsure else ''}{self.unsure} ({self.page})"
+        return f"{self.name}{f'; not known: {self.unsure}' if self.unsure else ''}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,8 +57,8 @@ class Needs:
 
 
 _HUB = "https://huggingface.co"
-_TERMS = "the terms of the weights themselves are not known here"
-_BASE = "those of the Stable Diffusion model they were trained from may apply as well"
+_TERMS = "the terms of the weights themselves"
+_BASE = "whether those of the Stable Diffusion model they were trained from apply as well"
 
 
 def _kind(name: str, purpose: str, repository: str, licence: str, unsure: str = "") -> Kind:
@@ -74,7 +74,7 @@ KINDS: dict[str, Kind] = {
             "networks of emo-sd15: ReferenceNet, backbone, audio and motion modules",
             "fudan-generative-ai/hallo",
             "MIT (the code)",
-            f"{_TERMS}; {_BASE}",
+            f"{_TERMS}, and {_BASE}",
         ),
         _kind(
             "echomimic",

@@ -184,7 +184,7 @@ def _write(folder: Path, kind: Kind, converted: Converted, origin: Origin, repor
         bytes=size_bytes(converted.tensors),
         source=origin.source,
         revision=origin.revision,
-        licence=str(kind.licence),
+        licence=f"{kind.licence} ({kind.licence.page})",
         tensors=len(converted.tensors),
         left_out=len(converted.left_out),
         config=converted.config,
