@@ -9,6 +9,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from realtime_model.errors import ModelError
 from realtime_model.training.speech.config import load_config
 from realtime_model.training.speech.corpus import make_corpus, redo_curves
+from realtime_model.training.speech.recordings import align_recordings
 
 
 def main(
@@ -28,6 +29,8 @@ def main(
                 redo_curves(out, progress)
             else:
                 make_corpus(load_config(config), out, progress)
+                for name in align_recordings(out, progress):
+                    progress.console.print(f"{name}: sound and text do not fit, it has no curves")
     except ModelError as error:
         typer.echo(f"error: {error}", err=True)
         raise typer.Exit(1) from error

@@ -67,7 +67,7 @@ def make_corpus(config: CorpusConfig, out: Path, progress: Progress) -> None:
         path = out / f"{plan.name}.npz"
         if not path.is_file():
             made = make_clip(plan, room)
-            clip = _clip(
+            clip = finished(
                 made, plan.voice, plan.engine, plan.language, " ".join(plan.texts), plan.split
             )
             write_clip(path, clip)
@@ -81,7 +81,7 @@ def redo_curves(out: Path, progress: Progress) -> None:
     for path in progress.track(sorted(out.glob("*.npz")), description="curves"):
         old = read_clip(path)
         made = Recording(old.samples, old.phones)
-        write_clip(path, _clip(made, old.voice, old.engine, old.language, old.text, old.split))
+        write_clip(path, finished(made, old.voice, old.engine, old.language, old.text, old.split))
 
 
 def read_clip(path: Path) -> SpeechClip:
@@ -118,9 +118,10 @@ def write_clip(path: Path, clip: SpeechClip) -> None:
     os.replace(part, path)
 
 
-def _clip(
+def finished(
     made: Recording, voice: str, engine: str, language: str, text: str, split: str
 ) -> SpeechClip:
+    """Make a clip of a recording: its curves are drawn, if its phones are known."""
     frames = -(-len(made.samples) // SAMPLES_PER_FRAME)
     if made.phones:
         curves = mouth_curves(made.phones, made.samples).astype(np.float16)

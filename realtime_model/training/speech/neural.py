@@ -8,6 +8,7 @@ names belong to the very files that `packages.py` pins.
 # ruff: noqa: RUF001 - IPA letters look like others and are meant
 
 import json
+import re
 import subprocess
 from functools import cache
 from pathlib import Path
@@ -35,9 +36,13 @@ voices alike, the same at the start and the end of a sentence; flite's own times
 _PAD = "$"
 _MAX_TOKENS = 500
 
+_OTHER_TONGUE = re.compile(r"\([a-z^-]+\)")
+"""How espeak-ng marks a word it reads in another language; the mark is not said."""
+
 _ESPEAK_TO_KOKORO = {
     "a^ɪ": "I", "a^ʊ": "W", "e^ɪ": "A", "o^ʊ": "O", "ə^ʊ": "Q", "ɔ^ɪ": "Y",
     "d^z": "ʣ", "t^s": "ʦ", "d^ʒ": "ʤ", "t^ʃ": "ʧ", "s^s": "s", "g": "ɡ",
+    "d^ʑ": "ʥ", "t^ɕ": "ʨ", "ɯ^ᵝ": "ɯ",
 }  # fmt: skip
 """Tied symbols have one letter in Kokoro's alphabet (after misaki's table for espeak)."""
 
@@ -67,11 +72,13 @@ def kokoro_alphabet(text: str, language: str) -> str:
         return str(_english(british=language == "en-gb")(text))
     command = ["espeak-ng", "-q", "--ipa", "--tie=^", "-v", language, text]
     clauses = subprocess.run(command, check=True, capture_output=True, text=True).stdout.split("\n")
-    ipa = ", ".join(clause.strip() for clause in clauses if clause.strip())
+    ipa = _OTHER_TONGUE.sub("", ", ".join(c.strip() for c in clauses if c.strip()))
     # Nasal vowels come as one character; the voices know the vowel and the tilde.
     ipa = normalize("NFD", ipa).replace("c\u0327", "\u00e7")
     for tied, letter in _ESPEAK_TO_KOKORO.items():
         ipa = ipa.replace(tied, letter)
+    if language == "ru":
+        ipa = ipa.replace("y", "ɨ")  # espeak-ng's letter for unrounded ы
     end = text.strip()[-1]
     return ipa.replace("^", "").replace("-", "") + (end if end in "?!" else ".")
 

@@ -1,7 +1,7 @@
 """Recorded people: the telephone prompts of Asterisk, aligned to phones where English.
 
 Debian's ``asterisk-core-sounds-*`` (CC-BY-SA-3.0; Russian CC-BY-3.0) hold studio recordings at
-16 kHz and their texts. Other languages have no aligner here and come without phones.
+16 kHz and their texts. Other languages come without phones; `recordings` finds them afterwards.
 """
 
 import gzip
