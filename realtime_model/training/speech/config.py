@@ -1,6 +1,6 @@
 """The recipe of the speech corpus, read from YAML; a typo names its key."""
 
-from dataclasses import dataclass, fields
+from dataclasses import MISSING, dataclass, fields
 from pathlib import Path
 from typing import Any, Literal, TypeVar
 
@@ -10,6 +10,7 @@ from realtime_model.errors import ConfigError
 
 Split = Literal["train", "heldout"]
 ENGINES = ("hibari", "flite", "kokoro", "prompts")
+STYLES = ("spoken", "sung", "whispered", "shouted")
 
 _T = TypeVar("_T")
 
@@ -20,6 +21,7 @@ class SourceConfig:
 
     Attributes:
         clips: recordings to make, dealt to the voices in turn.
+        style: one of `STYLES`; recorded prompts are spoken.
     """
 
     engine: str
@@ -27,6 +29,7 @@ class SourceConfig:
     voices: tuple[str, ...]
     split: Split
     clips: int
+    style: str = "spoken"
 
     def __post_init__(self) -> None:
         if self.engine not in ENGINES:
@@ -35,6 +38,10 @@ class SourceConfig:
             raise ConfigError(f"split: {self.split!r} is neither train nor heldout")
         if self.clips < 1 or not self.voices:
             raise ConfigError(f"{self.engine}: clips and voices must not be empty")
+        if self.style not in STYLES:
+            raise ConfigError(f"style: {self.style!r} is not one of {', '.join(STYLES)}")
+        if self.engine == "prompts" and self.style != "spoken":
+            raise ConfigError(f"style: recorded prompts cannot be {self.style}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,10 +94,10 @@ def load_config(path: Path) -> CorpusConfig:
 
 
 def _made(kind: type[_T], values: dict[str, Any]) -> _T:
-    known = {field.name for field in fields(kind)}  # type: ignore[arg-type]
-    for key in values.keys() - known:
+    known = {field.name: field.default for field in fields(kind)}  # type: ignore[arg-type]
+    for key in values.keys() - known.keys():
         raise ConfigError(f"{key}: unknown key; known are {', '.join(sorted(known))}")
-    for key in known - values.keys():
+    for key in {key for key, default in known.items() if default is MISSING} - values.keys():
         raise ConfigError(f"{key}: missing")
     frozen = {key: tuple(v) if isinstance(v, list) else v for key, v in values.items()}
     return kind(**frozen)

@@ -17,7 +17,10 @@ PromptTexts = Callable[[str], list[str]]
 
 @dataclass(frozen=True, slots=True)
 class ClipPlan:
-    """One recording to make; ``pauses_s[i]`` comes before ``texts[i]``, the last one at the end."""
+    """One recording to make; ``pauses_s[i]`` comes before ``texts[i]``, the last one at the end.
+
+    ``seed`` decides what ``style`` leaves open, such as the melody.
+    """
 
     name: str
     engine: str
@@ -27,6 +30,8 @@ class ClipPlan:
     texts: tuple[str, ...]
     pauses_s: tuple[float, ...]
     speed: float
+    style: str = "spoken"
+    seed: int = 0
 
 
 def plan_corpus(config: CorpusConfig, prompt_texts: PromptTexts) -> list[ClipPlan]:
@@ -36,7 +41,8 @@ def plan_corpus(config: CorpusConfig, prompt_texts: PromptTexts) -> list[ClipPla
     for source in config.sources:
         # The number of clips is no part of the seed: a larger corpus begins with the smaller one.
         voices = "+".join(source.voices)
-        rng = random.Random(f"{config.seed} {source.engine} {source.language} {voices}")
+        style = "" if source.style == "spoken" else f" {source.style}"
+        rng = random.Random(f"{config.seed} {source.engine} {source.language} {voices}{style}")
         texts = _texts(config, source, trained, prompt_texts)
         if not texts:
             raise ConfigError(f"sources: no {source.split} sentences in {source.language}")
@@ -59,8 +65,10 @@ def _texts(
     texts = [text for one in lists for text in one]
     if source.language not in trained:
         return texts
-    held_out = source.split == "heldout"
-    return [text for text in texts if sentences.is_held_out(text) == held_out]
+    if source.split == "train":
+        return [text for text in texts if not sentences.is_held_out(text)]
+    apart = sentences.only_held_out(source.language.split("-")[0])
+    return [text for text in texts if sentences.is_held_out(text)] + apart
 
 
 def _planned(
@@ -69,16 +77,20 @@ def _planned(
     deck = _dealt(texts, rng)
     english = source.language.startswith("en") and source.engine != "prompts"
     short = _dealt(sentences.written("short"), rng) if english else deck
+    styled = source.style != "spoken"
+    kind = f"{source.style}-{source.split}" if styled else source.split
     for number in range(source.clips):
         voice = source.voices[number % len(source.voices)]
-        count = rng.choice((1, 1, 2, 2, 3))
-        chosen = [next(short if rng.random() < _SHORT_SHARE else deck) for _ in range(count)]
+        # A sentence takes long to sing, and a single word is no song.
+        count = 1 if styled else rng.choice((1, 1, 2, 2, 3))
+        share = 0.0 if styled else _SHORT_SHARE
+        chosen = [next(short if rng.random() < share else deck) for _ in range(count)]
         pauses = [
             rng.uniform(*config.pause_s) if rng.random() < config.pause_share else 0.0
             for _ in range(count + 1)
         ]
         yield ClipPlan(
-            name=f"{source.engine}-{source.language}-{voice}-{source.split}-{number:04d}",
+            name=f"{source.engine}-{source.language}-{voice}-{kind}-{number:04d}",
             engine=source.engine,
             voice=voice,
             language=source.language,
@@ -86,6 +98,8 @@ def _planned(
             texts=tuple(chosen),
             pauses_s=tuple(round(pause, 3) for pause in pauses),
             speed=round(rng.uniform(*config.speed), 3),
+            style=source.style,
+            seed=rng.getrandbits(32) if styled else 0,
         )
 
 

@@ -39,6 +39,13 @@ def written(name: str) -> list[str]:
     return [line for line in text.splitlines() if line]
 
 
+def only_held_out(language: str) -> list[str]:
+    """Return the lines that were written for held-out voices alone; few languages have some."""
+    name = f"{language}-heldout"
+    found = (files(__package__) / "sentences" / f"{name}.txt").is_file()
+    return written(name) if found else []
+
+
 def made(count: int, seed: int) -> list[str]:
     """Return ``count`` different English sentences with numbers, dates, lists and questions."""
     rng = random.Random(seed)

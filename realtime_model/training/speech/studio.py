@@ -11,6 +11,7 @@ from realtime_model.training.speech.flite import Flite
 from realtime_model.training.speech.packages import kokoro_files
 from realtime_model.training.speech.plan import ClipPlan
 from realtime_model.training.speech.prompts import Prompts
+from realtime_model.training.speech.styles import performed
 from realtime_model.training.speech.voices import Recording, Voice, joined, levelled, silence
 
 
@@ -52,6 +53,6 @@ def make_clip(plan: ClipPlan, room: VoiceRoom) -> Recording:
     voice = room.voice(plan.engine, plan.voice, plan.language)
     parts = [silence(plan.pauses_s[0])]
     for text, pause_s in zip(plan.texts, plan.pauses_s[1:], strict=True):
-        spoken = voice.speak(text, plan.speed)
+        spoken = performed(voice.speak(text, plan.speed), plan.style, plan.seed)
         parts += [Recording(levelled(spoken.samples), spoken.phones), silence(pause_s)]
     return joined(parts)

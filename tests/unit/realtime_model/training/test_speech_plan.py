@@ -109,3 +109,41 @@ def test_made_sentences_differ_from_each_other_and_repeat_with_the_seed() -> Non
     assert len(set(made)) == 100
     assert made == sentences.made(100, seed=1)
     assert 4 <= sum(map(sentences.is_held_out, made)) <= 25
+
+
+def test_songs_are_planned_beside_speech_and_leave_it_as_it_was(config: CorpusConfig) -> None:
+    spoken = SourceConfig("kokoro", "en-us", ("am_eric",), "heldout", 4)
+    alone = plan_corpus(replace(config, sources=(spoken,)), prompt_texts)
+    both = plan_corpus(
+        replace(config, sources=(spoken, replace(spoken, style="sung"))), prompt_texts
+    )
+    assert both[:4] == alone
+    songs = both[4:]
+    assert {song.style for song in songs} == {"sung"}
+    assert all("-sung-heldout-" in song.name and len(song.texts) == 1 for song in songs)
+    assert len({song.seed for song in songs}) == 4
+
+
+def test_lines_written_for_held_out_voices_are_said_by_them_alone(config: CorpusConfig) -> None:
+    plans = plan_corpus(config, prompt_texts)
+    apart = set(sentences.only_held_out("pt"))
+    said: dict[str, set[str]] = {"train": set(), "heldout": set()}
+    for plan in plans:
+        said[plan.split] |= set(plan.texts)
+    assert len(apart & said["heldout"]) >= 4
+    assert not apart & said["train"]
+    assert sentences.only_held_out("en") == []
+
+
+def test_at_least_seven_languages_and_singing_are_held_out(config: CorpusConfig) -> None:
+    held_out = [p for p in plan_corpus(config, prompt_texts) if p.split == "heldout"]
+    assert {p.language.split("-")[0] for p in held_out} >= {
+        "en",
+        "it",
+        "es",
+        "fr",
+        "ru",
+        "pt",
+        "hi",
+    }
+    assert sum(p.style == "sung" for p in held_out) >= 8
