@@ -23,7 +23,7 @@ from realtime_model.training.judging.clip import Case, Judged, judge_all
 from realtime_model.training.judging.drift import Drift, DriftMeter, film_drift, frames_of
 from realtime_model.training.judging.heldout import load_cases
 from realtime_model.training.judging.report import Judgement, open_folder, write_report
-from realtime_model.training.judging.targets import TARGETS
+from realtime_model.training.judging.targets import target_of
 
 
 def judge_cases(
@@ -57,7 +57,7 @@ def main(
     preset: Annotated[
         Path | None, typer.Option(help="Weights to judge; default: embedded.")
     ] = None,
-    clips: Annotated[int, typer.Option(min=1, help="Clips to speak.")] = 12,
+    clips: Annotated[int, typer.Option(min=1, help="Clips to speak.")] = 33,
     portraits: Annotated[int, typer.Option(min=1, help="Portraits to speak them.")] = 18,
     drift_minutes: Annotated[
         float, typer.Option(min=0.0, help="Length of the long film; 0 leaves it out.")
@@ -105,7 +105,7 @@ def _table(summary: Mapping[str, float]) -> Table:
     for name in ("figure", "value", "target", ""):
         table.add_column(name)
     for name, value in summary.items():
-        target = TARGETS[name]
+        target = target_of(name)
         held = "[green]held[/]" if target.holds(value) else "[red]missed[/]"
         table.add_row(name, f"{value:.3g}", target.text, held if target.asked else "")
     return table

@@ -6,6 +6,14 @@ from dataclasses import asdict, dataclass, fields
 import numpy as np
 from numpy.typing import NDArray
 
+from realtime_model.training.speech.config import style_of
+
+
+def tongue_of(clip: str, language: str) -> str:
+    """The style of a clip that is not plainly spoken, else its language without the country."""
+    style = style_of(clip)
+    return language.split("-")[0] if style == "spoken" else style
+
 
 @dataclass(frozen=True, slots=True)
 class ClipFigures:
@@ -70,8 +78,9 @@ class ClipFigures:
     lost_frames: float
 
     @property
-    def is_sung(self) -> bool:
-        return any(word.startswith(("sing", "sung", "song")) for word in self.clip.split("-"))
+    def tongue(self) -> str:
+        """What a listener would say first: its style if it is not plain speech, or its language."""
+        return tongue_of(self.clip, self.language)
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,8 +88,8 @@ class GroupFigures:
     """Means over the clips of one kind; None where none of them can tell.
 
     Attributes:
-        group: what they have in common: ``language``, ``style``, ``voice`` or ``singing``.
-        name: the language, the style, the voice.
+        group: what they have in common: ``tongue``, ``language``, ``style`` or ``voice``.
+        name: the tongue, the language, the style of the portrait, the voice.
         clips: how many.
         lips_worst: the lowest correlation among them.
     """
@@ -137,7 +146,10 @@ def values(figures: Sequence[ClipFigures], name: str) -> NDArray[np.float64]:
 
 
 def summarise(figures: Sequence[ClipFigures]) -> dict[str, float]:
-    """Means, medians and extremes over all clips; what no clip can tell is left out."""
+    """Means, medians and extremes over all clips; what no clip can tell is left out.
+
+    The lips of every tongue have a figure of their own, ``lips_it``, ``lips_sung``...
+    """
     out = {
         name: float(reduce(found))
         for name, field, reduce in _SUMMARY
@@ -146,20 +158,23 @@ def summarise(figures: Sequence[ClipFigures]) -> dict[str, float]:
     for name, field, count in _COUNTED:
         if (share := _pooled(figures, field, count)) is not None:
             out[name] = share
+    for tongue in sorted({f.tongue for f in figures}):
+        found = values([f for f in figures if f.tongue == tongue], "lips")
+        out[f"lips_{tongue}"] = float(found.mean())
     return {name: round(value, 4) for name, value in out.items()}
 
 
 def group(figures: Sequence[ClipFigures]) -> list[GroupFigures]:
-    """Figures by language, by style of the portrait, by voice, and of singing."""
+    """Figures by tongue, by language, by style of the portrait, and by voice."""
     keys: Mapping[str, Callable[[ClipFigures], str]] = {
+        "tongue": lambda f: f.tongue,
         "language": lambda f: f.language,
         "style": lambda f: f.style,
         "voice": lambda f: f.clip.rsplit("-", 1)[0],
-        "singing": lambda f: "sung" if f.is_sung else "",
     }
     out = []
     for kind, key in keys.items():
-        for name in sorted({key(f) for f in figures} - {""}):
+        for name in sorted({key(f) for f in figures}):
             out.append(_group(kind, name, [f for f in figures if key(f) == name]))
     return out
 

@@ -1,4 +1,4 @@
-"""Picks who says what: held-out portraits of every style, held-out clips of every voice."""
+"""Picks who says what: held-out portraits of every style, clips of every tongue and voice."""
 
 import json
 from collections.abc import Callable, Iterable, Sequence
@@ -12,6 +12,7 @@ from realtime_model.errors import ModelError
 from realtime_model.face import FaceLandmarker
 from realtime_model.portrait import check_portrait
 from realtime_model.training.judging.clip import Case
+from realtime_model.training.judging.figures import tongue_of
 from realtime_model.training.motion import FPS
 from realtime_model.training.rendering import Clip, Sitter, load_clips, load_sitters
 from realtime_model.training.speech.phones import Phone
@@ -62,9 +63,10 @@ def pick_sitters(sitters: Sequence[Sitter], styles: dict[str, str], count: int) 
 
 
 def pick_clips(clips: Sequence[Clip], count: int) -> list[Clip]:
-    """Clips of all voices in turn, of three to twelve seconds each."""
+    """Clips of all tongues in turn, each by all its voices in turn; three to twelve seconds."""
     fit = [c for c in clips if _SHORTEST_S * FPS <= len(c.mouth) <= _LONGEST_S * FPS]
-    return _in_turn(fit, lambda clip: clip.name.rsplit("-", 1)[0])[:count]
+    by_voice = _in_turn(fit, lambda clip: clip.name.rsplit("-", 1)[0])
+    return _in_turn(by_voice, lambda clip: tongue_of(clip.name, clip.language))[:count]
 
 
 def read_styles(folder: Path) -> dict[str, str]:

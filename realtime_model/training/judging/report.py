@@ -23,7 +23,7 @@ from realtime_model.training.judging.figures import (
 )
 from realtime_model.training.judging.page import PAGE
 from realtime_model.training.judging.plot import plot
-from realtime_model.training.judging.targets import TARGETS
+from realtime_model.training.judging.targets import in_order, target_of
 
 _TITLE = "Judgement of the avatar"
 _CLOSEUPS = 6
@@ -55,7 +55,7 @@ class Judgement:
     def summary(self) -> dict[str, float]:
         """All figures in the order of the targets."""
         found = summarise(self.figures) | (self.drift.summary if self.drift else {})
-        return {name: found[name] for name in TARGETS if name in found}
+        return in_order(found)
 
 
 def open_folder(out: Path) -> None:
@@ -97,12 +97,12 @@ def write_report(judgement: Judgement, out: Path) -> None:
 
 def missed(summary: Mapping[str, float]) -> list[str]:
     """Names of the figures that lie outside their target."""
-    return [name for name, value in summary.items() if not TARGETS[name].holds(value)]
+    return [name for name, value in summary.items() if not target_of(name).holds(value)]
 
 
 def page(judgement: Judgement) -> str:
     """The report as one self-contained HTML text."""
-    asked = [name for name in judgement.summary if TARGETS[name].asked]
+    asked = [name for name in judgement.summary if target_of(name).asked]
     late = missed(judgement.summary)
     return PAGE.substitute(
         title=_TITLE,
@@ -129,7 +129,7 @@ def closeups(judged: Sequence[Judged], count: int = _CLOSEUPS) -> list[Judged]:
 def _summary_table(summary: Mapping[str, float]) -> str:
     rows = []
     for name, value in summary.items():
-        target = TARGETS[name]
+        target = target_of(name)
         mark = ""
         if target.asked:
             held = target.holds(value)

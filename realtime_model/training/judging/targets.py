@@ -37,6 +37,30 @@ class Target:
         return above and (self.high is None or value <= self.high)
 
 
+_TONGUE_LOW = 0.75
+
+
+def target_of(figure: str) -> Target:
+    """Return the target of a figure; ``lips_`` and a tongue is known for any tongue.
+
+    Raises:
+        KeyError: nobody reports such a figure.
+    """
+    if figure in TARGETS:
+        return TARGETS[figure]
+    name, _, tongue = figure.partition("_")
+    if name != "lips" or not tongue:
+        raise KeyError(figure)
+    return Target(f"mouth opening against the rig's curve, clips in '{tongue}'", low=_TONGUE_LOW)
+
+
+def in_order(summary: Mapping[str, float]) -> dict[str, float]:
+    """Sort figures as the targets are; those of single tongues follow the worst clip."""
+    places = {name: place for place, name in enumerate(TARGETS)}
+    tongues = places["lips_worst"] + 0.5
+    return dict(sorted(summary.items(), key=lambda item: places.get(item[0], tongues)))
+
+
 TARGETS: Mapping[str, Target] = MappingProxyType(
     {
         "lips_mean": Target("mouth opening against the rig's curve, correlation", low=0.85),

@@ -75,6 +75,11 @@ class CorpusConfig:
             raise ConfigError(f"pause_share: {self.pause_share} is not between 0 and 1")
 
 
+def style_of(name: str) -> str:
+    """Return the style of a clip of the corpus; its name tells."""
+    return next((word for word in name.split("-") if word in STYLES), "spoken")
+
+
 def load_config(path: Path) -> CorpusConfig:
     """Read ``configs/corpus.yaml``.
 

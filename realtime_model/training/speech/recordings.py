@@ -14,7 +14,7 @@ import numpy as np
 from rich.progress import Progress
 
 from realtime_model.training.speech.cepstra import Features, cepstra
-from realtime_model.training.speech.config import STYLES
+from realtime_model.training.speech.config import style_of
 from realtime_model.training.speech.corpus import finished, read_clip, write_clip
 from realtime_model.training.speech.neural import kokoro_alphabet
 from realtime_model.training.speech.phone_models import SHORTEST_S, PhoneModels
@@ -66,12 +66,7 @@ def is_believable(phones: Sequence[Phone]) -> bool:
 
 def _lessons(out: Path) -> Iterator[tuple[Features, Sequence[Phone]]]:
     """What the phones of voices sound like that tell their times: some clips of all of them."""
-    styled = {f"-{style}-" for style in STYLES}
-    paths = [
-        path
-        for path in sorted(out.glob("*-train-*.npz"))
-        if not any(style in path.stem for style in styled)
-    ]
+    paths = [p for p in sorted(out.glob("*-train-*.npz")) if style_of(p.stem) == "spoken"]
     for path in paths[:: max(1, len(paths) // _TEACHERS)]:
         clip = read_clip(path)
         if clip.phones:

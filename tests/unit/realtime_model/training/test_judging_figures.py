@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from realtime_model.training.judging.figures import ClipFigures, as_plain, group, summarise
-from realtime_model.training.judging.targets import TARGETS, Target
+from realtime_model.training.judging.targets import TARGETS, Target, in_order, target_of
 
 
 @pytest.fixture
@@ -48,7 +48,7 @@ def poor(good: ClipFigures) -> ClipFigures:
         good,
         portrait="bo",
         style="drawn",
-        clip="choir-en-us-singing-0001",
+        clip="choir-en-us-anna-sung-heldout-0001",
         language="en-us",
         lips=0.5,
         silent_opening=None,
@@ -82,11 +82,24 @@ def test_shares_are_counted_over_sounds_not_over_clips(
 
 def test_every_figure_of_the_summary_has_a_target_or_a_meaning(good: ClipFigures) -> None:
     summary = summarise([good])
-    assert summary.keys() <= TARGETS.keys()
-    assert all(TARGETS[name].meaning for name in summary)
+    assert summary.keys() - TARGETS.keys() == {"lips_it"}
+    assert all(target_of(name).meaning for name in summary)
+    with pytest.raises(KeyError):
+        target_of("lisp_it")
 
 
-def test_groups_are_languages_styles_voices_and_singing(
+def test_every_tongue_is_held_to_a_target_of_its_own(good: ClipFigures, poor: ClipFigures) -> None:
+    british = replace(good, clip="kokoro-en-gb-alice-heldout-0", language="en-gb", lips=0.8)
+    american = replace(good, clip="flite-en-us-awb-heldout-0", language="en-us", lips=0.6)
+    summary = in_order(summarise([good, poor, british, american]))
+    assert summary["lips_en"] == pytest.approx(0.7)
+    assert summary["lips_sung"] == 0.5
+    assert list(summary)[:5] == ["lips_mean", "lips_worst", "lips_en", "lips_it", "lips_sung"]
+    held = {name: target_of(name).holds(summary[name]) for name in list(summary)[2:5]}
+    assert held == {"lips_en": False, "lips_it": True, "lips_sung": False}
+
+
+def test_groups_are_tongues_languages_styles_and_voices(
     good: ClipFigures, poor: ClipFigures
 ) -> None:
     found = {(g.group, g.name): g for g in group([good, poor, replace(good, lips=0.7)])}
@@ -95,8 +108,8 @@ def test_groups_are_languages_styles_voices_and_singing(
     assert found["language", "it"].lips_worst == 0.7
     assert found["style", "drawn"].lips == 0.5
     assert found["voice", "kokoro-it-sara-heldout"].clips == 2
-    assert found["singing", "sung"].clips == 1
-    assert not [g for g in group([good]) if g.group == "singing"]
+    assert found["tongue", "sung"].clips == 1
+    assert {g.name for g in group([good]) if g.group == "tongue"} == {"it"}
 
 
 def test_a_target_knows_its_own_side() -> None:

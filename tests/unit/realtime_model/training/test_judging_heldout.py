@@ -72,6 +72,19 @@ def test_clips_are_taken_of_every_voice_in_turn() -> None:
     assert [c.name for c in pick_clips(offered, 4)] == ["a-0", "b-0", "c-0", "a-1"]
 
 
+def test_every_tongue_has_its_turn_before_any_has_a_second() -> None:
+    names = ("a-en-0", "a-en-1", "b-en-0", "a-en-sung-0", "c-en-0", "d-en-shouted-0", "b-en-sung-0")
+    picked = pick_clips([clip(name) for name in names], 6)
+    assert [c.name for c in picked] == [
+        "a-en-0",
+        "a-en-sung-0",
+        "d-en-shouted-0",
+        "b-en-0",
+        "b-en-sung-0",
+        "c-en-0",
+    ]
+
+
 def test_clips_are_neither_very_short_nor_very_long() -> None:
     offered = [clip("a-0", 74), clip("b-0", 75), clip("c-0", 300), clip("d-0", 301)]
     assert [c.name for c in pick_clips(offered, 9)] == ["b-0", "c-0"]

@@ -121,13 +121,13 @@ def test_names_cannot_write_into_the_page(judgement: Judgement) -> None:
 
 def test_a_missed_target_is_marked_and_counted(judgement: Judgement) -> None:
     late = missed(judgement.summary)
-    assert late == ["lips_mean", "lips_worst", "drift_colour"]
+    assert late == ["lips_mean", "lips_worst", "lips_it", "drift_colour"]
     assert page(judgement).count('class="missed"') == len(late)
     assert judgement.summary["drift_colour"] == 0.5
     better = replace(judgement, judged=[judged("anna", 0.9)], drift=None)
     assert missed(better.summary) == []
     assert 'class="missed"' not in page(better)
-    assert "14 of 14 targets are held." in page(better)
+    assert "15 of 15 targets are held." in page(better)
 
 
 def test_the_worst_clip_is_looked_at_closely() -> None:
@@ -161,7 +161,7 @@ def test_the_json_holds_summary_clips_and_groups(judgement: Judgement, tmp_path:
     body = json.loads((tmp_path / "report.json").read_text())
     assert body["summary"]["lips_worst"] == 0.5
     assert [c["portrait"] for c in body["clips"]] == ["anna", "<b>bo & co</b>"]
-    assert {g["group"] for g in body["groups"]} == {"language", "style", "voice"}
+    assert {g["group"] for g in body["groups"]} == {"tongue", "language", "style", "voice"}
     assert body["drift"]["last"]["colour"] == [100.0, 75.0, 60.0]
     assert "drift_colour" in body["missed"]
     assert (tmp_path / "report.html").read_text().startswith("<!doctype html>")
