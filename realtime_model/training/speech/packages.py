@@ -23,7 +23,11 @@ _VOICES = "kokoro-js-1.2.1.tgz"
 _VOICES_SHA256 = "1f0d0383ef0349af0bd9440d81dc12abbea3a5392eb645283eda876f537f5860"
 
 
-_PROGRAMS = {"flite": ("flite",), "kokoro": ("espeak-ng",), "prompts": ("ffmpeg",)}
+_PROGRAMS = {
+    "flite": ("flite",),
+    "kokoro": ("espeak-ng",),
+    "prompts": ("espeak-ng", "ffmpeg"),
+}
 """What an engine calls; program and Debian package have the same name."""
 
 

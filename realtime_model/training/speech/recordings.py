@@ -6,6 +6,7 @@ Against pocketsphinx on 59 English prompts half of the edges lie within 12 ms, n
 taught nothing: 14 ms, 35 ms and 0.93.
 """
 
+import subprocess
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -13,10 +14,12 @@ from pathlib import Path
 import numpy as np
 from rich.progress import Progress
 
+from realtime_model.errors import ModelError
 from realtime_model.training.speech.cepstra import Features, cepstra
 from realtime_model.training.speech.config import style_of
 from realtime_model.training.speech.corpus import finished, read_clip, write_clip
 from realtime_model.training.speech.neural import kokoro_alphabet
+from realtime_model.training.speech.packages import check_programs
 from realtime_model.training.speech.phone_models import SHORTEST_S, PhoneModels
 from realtime_model.training.speech.phones import SILENCE, Phone, phones_of_tokens, split_sounds
 from realtime_model.training.speech.voices import SAMPLE_RATE_HZ, recording
@@ -31,7 +34,11 @@ def align_recordings(out: Path, progress: Progress) -> list[str]:
     """Give phones and curves to every clip in ``out`` that has a text and no phones.
 
     Returns:
-        Names of the clips that stay without: what is heard does not fit what is written.
+        Names of the clips that stay without: what is heard does not fit what is written, or no
+        clip can teach.
+
+    Raises:
+        ModelError: espeak-ng is not installed, or does not know a language.
     """
     silent: dict[tuple[str, str, str], list[Path]] = defaultdict(list)
     for path in sorted(out.glob("*.npz")):
@@ -41,6 +48,7 @@ def align_recordings(out: Path, progress: Progress) -> list[str]:
     lessons = list(_lessons(out)) if silent else []
     if not lessons:
         return [path.stem for paths in silent.values() for path in paths]
+    check_programs({"kokoro"})
     models = PhoneModels.learn(lessons)
     unfit: list[str] = []
     for paths in progress.track(silent.values(), description="aligning"):
@@ -49,8 +57,15 @@ def align_recordings(out: Path, progress: Progress) -> list[str]:
 
 
 def sounds_of(text: str, language: str) -> list[str]:
-    """Return the single sounds of a text; silences stand where words meet, and at both ends."""
-    letters = list(kokoro_alphabet(text, language))
+    """Return the single sounds of a text; silences stand where words meet, and at both ends.
+
+    Raises:
+        ModelError: espeak-ng does not know the language.
+    """
+    try:
+        letters = list(kokoro_alphabet(text, language))
+    except subprocess.CalledProcessError as error:
+        raise ModelError(f"language {language!r}: {error.stderr.strip()}") from error
     phones = phones_of_tokens(["$", *letters, "$"], [1.0] * (len(letters) + 2))
     return [sound.ipa for phone in phones for sound in split_sounds(phone)]
 

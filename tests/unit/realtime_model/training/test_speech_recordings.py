@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from rich.progress import Progress
 
+from realtime_model.errors import ModelError
 from realtime_model.training.correlation import correlation
 from realtime_model.training.speech import sentences
 from realtime_model.training.speech.articulation import ARKIT_LABELS
@@ -122,6 +123,11 @@ def test_level_and_microphone_change_nothing_that_is_heard(stranger: Recording) 
     heard, quiet = cepstra(stranger.samples), cepstra(stranger.samples * np.float32(0.05))
     assert heard.shape == (len(stranger.samples) // 160 + 1, 39)
     np.testing.assert_allclose(quiet, heard, atol=1e-3)
+
+
+def test_a_language_nobody_speaks_is_named() -> None:
+    with pytest.raises(ModelError, match="language 'xx-none'"):
+        sounds_of("hm", "xx-none")
 
 
 @pytest.mark.parametrize(
