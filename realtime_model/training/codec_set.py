@@ -9,11 +9,11 @@ from typing import Any, Literal
 
 import cv2
 import numpy as np
-from numpy.typing import NDArray
 
 from realtime_model.errors import TrainingError
 from realtime_model.facemap import MAP_SIDE, draw_face_map
 from realtime_model.portrait import FramedPortrait
+from realtime_model.rig import displacement
 from realtime_model.training.rig import RigFrame
 
 _PX, _FLOW_CELLS, _MASK_PX = 256, 64, 128
@@ -95,12 +95,3 @@ def _make_room(out: Path, needed_bytes: int) -> None:
             f"{out} needs {needed_bytes / 1e9:.1f} GB and its disk has {free_bytes / 1e9:.1f} GB "
             "left: free some space, or ask for fewer poses"
         )
-
-
-def displacement(source: NDArray[np.float32], cells: int) -> NDArray[np.float16]:
-    """Backward map in pixels (h, w, 2) -> displacement (2, cells, cells) in [-1, 1] units."""
-    size = source.shape[0]
-    y, x = np.mgrid[:size, :size].astype(np.float32)
-    moved = (source - np.stack([x, y], -1)) * (2 / size)
-    small = cv2.resize(moved, (cells, cells), interpolation=cv2.INTER_AREA)
-    return np.asarray(small.transpose(2, 0, 1), np.float16)

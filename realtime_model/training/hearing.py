@@ -19,10 +19,10 @@ from torch import Tensor, nn
 
 from realtime_model.config import AudioConfig
 from realtime_model.features import AudioEncoder, neighbours
+from realtime_model.rig import arkit_labels
 from realtime_model.training.correlation import correlation
 from realtime_model.training.loop import Loop, Step
 from realtime_model.training.rendering import Clip
-from realtime_model.training.rig import arkit_labels
 from realtime_model.training.speech.augment import AugmentOdds, augmented
 
 MOUTH_SHAPES = tuple(

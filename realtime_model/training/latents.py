@@ -14,11 +14,11 @@ from realtime_model.autoencoder import latent_of
 from realtime_model.errors import TrainingError
 from realtime_model.facemap import draw_face_map
 from realtime_model.portrait import FramedPortrait
-from realtime_model.training.codec_set import displacement
+from realtime_model.rig import arkit_labels, displacement
 from realtime_model.training.loop import save_whole
 from realtime_model.training.motion import loudness_of, perform
 from realtime_model.training.rendering import Clip, Sitter
-from realtime_model.training.rig import PhotoRig, arkit_labels
+from realtime_model.training.rig import PhotoRig
 
 _ACTING_PX = 128  # the encoder looks at frames of this size
 

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from realtime_model.gestures import UNITS
-from realtime_model.training.rig import Pose, arkit_labels
+from realtime_model.rig import Pose, arkit_labels
 
 Floats = NDArray[np.float32]
 

@@ -11,6 +11,7 @@ from realtime_model.contract import RgbImage
 Floats = NDArray[np.float32]
 
 _LIPS = (61, 185, 40, 39, 37, 0, 267, 269, 270, 409, 291, 375, 321, 405, 314, 17, 84, 181, 91, 146)
+_FINER = 4  # the gap is drawn this much larger, then averaged
 _TEETH = 10  # visible upper teeth, and one fewer below
 
 
@@ -44,16 +45,35 @@ class MouthPainter:
             moved: landmarks (478, 3) with the expression.
             rigid: the same without.
         """
-        mask = np.zeros(image.shape[:2], np.uint8)
-        cv2.fillPoly(mask, [np.round(gap * 16).astype(np.int32)], 255, cv2.LINE_AA, 4)
-        blurred = cv2.GaussianBlur(mask, (0, 0), 0.6 * self._size / 256)
-        soft = np.asarray(blurred.astype(np.float32) / 255, np.float32)
+        soft = self._covered(gap)
         if not soft.any():
             return image, soft
-        inside = self._cavity(gap, moved, rigid)
+        inside = self._cavity(gap, moved, rigid) * self._daylight(gap, rigid)
         blend = soft[..., None]
         mixed = (image * (1 - blend) + inside * blend).clip(0, 255)
         return mixed.astype(np.uint8), soft
+
+    def _covered(self, gap: NDArray[np.float64]) -> Floats:
+        """How much of each pixel the gap covers, softened; lips that touch leave none."""
+        fine = np.zeros((self._size * _FINER, self._size * _FINER), np.uint8)
+        corners = np.round((gap + 0.5) * _FINER * 16 - 8).astype(np.int32)
+        cv2.fillPoly(fine, [corners], 255, cv2.LINE_8, 4)
+        # What is filled includes the outline; it is taken away again.
+        cv2.polylines(fine, [corners], True, 0, 1, cv2.LINE_8, 4)
+        mask = cv2.resize(fine, (self._size, self._size), interpolation=cv2.INTER_AREA)
+        blurred = cv2.GaussianBlur(mask.astype(np.float32) / 255, (0, 0), 0.6 * self._size / 256)
+        return np.asarray(blurred, np.float32)
+
+    @staticmethod
+    def _daylight(gap: NDArray[np.float64], rigid: NDArray[np.float64]) -> float:
+        """How much light falls between the lips: a slit or a pout is dark, whatever lies behind."""
+        width = float(np.linalg.norm(rigid[308, :2] - rigid[78, :2]))
+        x, y = gap.T
+        area = 0.5 * abs(float(x @ np.roll(y, 1) - y @ np.roll(x, 1)))
+        spread = float(np.linalg.norm(gap[0] - gap[len(gap) // 2])) / max(width, 1e-6)
+        high = np.clip(0.25 + area / max(width, 1e-6) ** 2 / 0.07, 0.25, 1.0)
+        wide = np.clip((spread - 0.6) / 0.35, 0.3, 1.0)
+        return float(high * wide)
 
     def _cavity(
         self, gap: NDArray[np.float64], moved: NDArray[np.float64], rigid: NDArray[np.float64]

@@ -12,8 +12,9 @@ from numpy.typing import NDArray
 from realtime_model.face import FaceLandmarker
 from realtime_model.lids import LEVELS, with_lids
 from realtime_model.portrait import FramedPortrait, frame_face
+from realtime_model.rig import Pose, arkit_labels
 from realtime_model.training.codec_set import CodecSet
-from realtime_model.training.rig import PhotoRig, Pose, arkit_labels
+from realtime_model.training.rig import PhotoRig
 
 _DEGREE = np.pi / 180
 

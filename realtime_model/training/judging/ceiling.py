@@ -11,10 +11,11 @@ from numpy.typing import NDArray
 
 from realtime_model.face import FaceLandmarker
 from realtime_model.portrait import FramedPortrait
+from realtime_model.rig import Pose, arkit_labels
 from realtime_model.training.evaluation import Tracked, track
 from realtime_model.training.motion import loudness_of, perform
 from realtime_model.training.rendering import Clip
-from realtime_model.training.rig import PhotoRig, Pose, arkit_labels
+from realtime_model.training.rig import PhotoRig
 
 _EVERY = 2
 _MOST = 150

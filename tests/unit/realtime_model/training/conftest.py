@@ -6,8 +6,8 @@ import pytest
 from realtime_model.contract import RgbImage
 from realtime_model.face import FaceLandmarker
 from realtime_model.portrait import FramedPortrait, frame_portrait
+from realtime_model.rig import arkit_labels
 from realtime_model.training.rendering import Clip, Sitter
-from realtime_model.training.rig import arkit_labels
 
 JAW = arkit_labels().index("jawOpen")
 FRAME = 640

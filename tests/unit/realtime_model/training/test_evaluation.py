@@ -9,10 +9,11 @@ from realtime_model.contract import StreamOptions
 from realtime_model.face import FaceLandmarker
 from realtime_model.generator import Generator
 from realtime_model.network import EmoNetwork
+from realtime_model.rig import Pose, shapes_from
 from realtime_model.training.correlation import lagged_correlation
 from realtime_model.training.evaluation import film, film_chunks, head_turn, track
 from realtime_model.training.rendering import Sitter
-from realtime_model.training.rig import PhotoRig, Pose, shapes_from
+from realtime_model.training.rig import PhotoRig
 
 
 def curve(frames: int = 60) -> NDArray[np.float32]:

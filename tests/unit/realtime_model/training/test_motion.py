@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
+from realtime_model.rig import arkit_labels
 from realtime_model.training.motion import Performance, loudness_of, perform
-from realtime_model.training.rig import arkit_labels
 
 JAW = arkit_labels().index("jawOpen")
 FRAMES = 750

@@ -5,7 +5,8 @@ import pytest
 
 from realtime_model.contract import RgbImage
 from realtime_model.portrait import FramedPortrait
-from realtime_model.training.rig import PhotoRig, Pose, shapes_from
+from realtime_model.rig import Pose, shapes_from
+from realtime_model.training.rig import PhotoRig
 
 
 def inside(portrait: FramedPortrait, jaw: float) -> RgbImage:
@@ -30,6 +31,19 @@ def test_it_is_warm_not_green_or_blue(framed: FramedPortrait) -> None:
 def test_a_dark_picture_has_a_dark_mouth(framed: FramedPortrait) -> None:
     night = FramedPortrait((framed.image * 0.35).astype(np.uint8), framed.landmarks, framed.box)
     assert inside(night, 0.9).mean() < 0.75 * inside(framed, 0.9).mean()
+
+
+def brightest(portrait: FramedPortrait, **shapes: float) -> float:
+    frame = PhotoRig(portrait).render(Pose(shapes_from(shapes)))
+    assert frame.painted.max() > 0.5
+    return float(frame.image.mean(2)[frame.painted > 0.5].max())
+
+
+def test_a_slit_and_a_pout_are_darker_than_a_laugh(framed: FramedPortrait) -> None:
+    laugh = brightest(framed, jawOpen=0.4)
+    assert brightest(framed, jawOpen=0.06) < 0.85 * laugh
+    pout = brightest(framed, jawOpen=0.15, mouthPucker=0.9, mouthFunnel=0.3)
+    assert pout < brightest(framed, jawOpen=0.15, mouthFunnel=0.3)
 
 
 def test_closed_lips_show_nothing(framed: FramedPortrait) -> None:

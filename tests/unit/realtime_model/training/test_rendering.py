@@ -12,7 +12,7 @@ from PIL import Image
 
 from realtime_model.errors import TrainingError
 from realtime_model.face import FaceLandmarker
-from realtime_model.training.codec_set import displacement
+from realtime_model.rig import arkit_labels, displacement
 from realtime_model.training.evaluation import track
 from realtime_model.training.rendering import (
     Clip,
@@ -23,7 +23,7 @@ from realtime_model.training.rendering import (
     render_codec_set,
     with_sleepers,
 )
-from realtime_model.training.rig import PhotoRig, arkit_labels
+from realtime_model.training.rig import PhotoRig
 
 POSES = 2
 

@@ -7,9 +7,10 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from realtime_model.mesh import LIDS, LOWER_INNER_LIP, UPPER_INNER_LIP
 from realtime_model.portrait import FramedPortrait
-from realtime_model.training.mesh import LIDS, LOWER_INNER_LIP, UPPER_INNER_LIP
-from realtime_model.training.rig import PhotoRig, Pose, arkit_labels, shapes_from
+from realtime_model.rig import Pose, arkit_labels, shapes_from
+from realtime_model.training.rig import PhotoRig
 
 NOSE, LEFT_CORNER, RIGHT_CORNER = 1, 291, 61
 
@@ -132,10 +133,21 @@ def test_the_picture_is_the_portrait_fetched_from_the_source(
     assert rig.lips_of(pose)[0] == pytest.approx(frame.opening)
 
 
+def test_no_pixel_is_fetched_from_far_away(rig: PhotoRig) -> None:
+    # Triangles that a pose squeezes to slivers once sent single pixels far out of the picture.
+    rng = np.random.default_rng(0)
+    y, x = np.mgrid[:256, :256]
+    for _ in range(12):
+        shapes = (rng.uniform(0, 0.8, 52) * (rng.random(52) < 0.3)).astype(np.float32)
+        turn = rng.normal(0, 0.12, 3)
+        source = rig.source_of(Pose(shapes, (turn[0], turn[1], turn[2])))
+        assert np.hypot(source[..., 0] - x, source[..., 1] - y).max() < 90
+
+
 def test_only_the_open_mouth_is_painted(rig: PhotoRig) -> None:
     closed, wide = rig.render(still()), rig.render(Pose(shapes_from({"jawOpen": 0.8})))
     assert wide.painted.sum() > 100
-    assert closed.painted.sum() < 0.2 * wide.painted.sum()
+    assert closed.painted.max() < 0.05  # lips that touch hide the teeth
     rows, columns = np.nonzero(wide.painted > 0.5)
     lips = wide.landmarks[[*UPPER_INNER_LIP, *LOWER_INNER_LIP], :2]
     assert columns.min() > lips[:, 0].min() - 3

@@ -29,7 +29,7 @@ LIDS = {
         473,
     ),
 }
-_TOPOLOGY = Path(__file__).parents[1] / "assets" / "face" / "topology.npz"
+_TOPOLOGY = Path(__file__).parent / "assets" / "face" / "topology.npz"
 _RINGS = ((1.12, 0.97), (1.32, 0.85), (1.58, 0.55), (1.9, 0.22))
 _CHIN_HOLD = 0.55  # below the chin the rings follow this much less: shoulders do not nod
 _MARGIN = 0.25  # the frame that never moves lies this far outside the picture, in its sides
