@@ -110,7 +110,7 @@ export async function readiness() {
  * Start a call.
  *
  * @param {string} offer SDP
- * @param {Record<string, string>} options avatar, motion, expression, blinks, seed, steps
+ * @param {Record<string, string>} options avatar, motion, head_speed, expression, blinks, seed, steps
  * @param {AbortSignal} signal
  * @returns {Promise<{answer: string, location: string}>}
  */

@@ -53,7 +53,7 @@ export class Call {
 
   /**
    * @param {MediaStreamTrack} microphone
-   * @param {Record<string, string>} options avatar, motion, expression, blinks, seed
+   * @param {Record<string, string>} options avatar, motion, head_speed, expression, blinks, seed
    */
   async start(microphone, options) {
     const farewell = this._drop();

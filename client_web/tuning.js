@@ -7,6 +7,7 @@ const KEY = 'emolive.tuning';
 /** What a slider's number means to a person. */
 const WORDS = /** @type {Record<string, (value: number) => string>} */ ({
   motion: percent,
+  head_speed: percent,
   expression: percent,
   blinks: (value) => `${value} a minute`,
 });
@@ -14,7 +15,7 @@ const WORDS = /** @type {Record<string, (value: number) => string>} */ ({
 /** Remembers what differs from the page's own values, so that these may change later for everybody else. */
 export class Tuning {
   constructor() {
-    this._inputs = ['motion', 'expression', 'blinks', 'seed'].map((id) => byId(id, HTMLInputElement));
+    this._inputs = ['motion', 'head_speed', 'expression', 'blinks', 'seed'].map((id) => byId(id, HTMLInputElement));
     const kept = remembered();
     for (const input of this._inputs) {
       set(input, kept[input.id] ?? input.defaultValue);

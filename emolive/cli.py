@@ -93,6 +93,9 @@ def generate(
     ] = None,
     seed: Annotated[int, typer.Option(min=0, help="Same seed, same film.")] = 0,
     motion: Annotated[float, typer.Option(min=0, max=1, help="Head motion; 0 is still.")] = 1.0,
+    head_speed: Annotated[
+        float, typer.Option(min=0.5, max=2, help="How fast the head turns; 1: as trained.")
+    ] = 1.0,
     expression: Annotated[
         float, typer.Option(min=0.5, max=1.5, help="How far the face moves with the voice.")
     ] = 1.0,
@@ -111,7 +114,12 @@ def generate(
         audio=audio,
         output=output,
         options=StreamOptions(
-            seed=seed, steps=steps, motion=motion, expression=expression, blinks=blinks
+            seed=seed,
+            steps=steps,
+            motion=motion,
+            head_speed=head_speed,
+            expression=expression,
+            blinks=blinks,
         ),
         overwrite=overwrite,
     )

@@ -50,6 +50,7 @@ class StreamOptions:
         seed: the same seed, portrait and sound give the same frames.
         steps: denoising steps per chunk; None takes the preset's default.
         motion: how far head and eyes wander, 0 (still) to 1 (as trained).
+        head_speed: how fast the head turns, 0.5 to 2; 1 is as trained.
         expression: how far the face moves with the voice, 0.5 to 1.5; 1 is as trained.
         blinks: blinks per minute, 0 to 40.
     """
@@ -57,6 +58,7 @@ class StreamOptions:
     seed: int = 0
     steps: int | None = None
     motion: float = 1.0
+    head_speed: float = 1.0
     expression: float = 1.0
     blinks: float = 18.0
 

@@ -13,7 +13,13 @@ import torch
 from torch import Tensor, nn
 
 from realtime_model.config import ModelConfig
-from realtime_model.embeddings import FaceLocator, SpeedEncoder, TimeEmbedding, down_to_cells
+from realtime_model.embeddings import (
+    FaceLocator,
+    RestEncoder,
+    SpeedEncoder,
+    TimeEmbedding,
+    down_to_cells,
+)
 from realtime_model.facemap import CHANNELS
 from realtime_model.gestures import GESTURES
 from realtime_model.layers import Attention, FeedForward, KeyValue, ResBlock, group_norm, upsample
@@ -28,10 +34,12 @@ class ReferenceCache:
     Attributes:
         keys: reference keys and values, one per site, (1, heads, n, c / heads).
         bias: what the face locator adds after the first convolution, (1, c, 8, 8).
+        rest: what its mouth adds to the time embedding, (1, temb).
     """
 
     keys: tuple[KeyValue, ...]
     bias: Tensor
+    rest: Tensor
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,6 +137,7 @@ class Backbone(nn.Module):
         widths = _widths(settings.widths)
         self.time = TimeEmbedding(settings.temb)
         self.locator = FaceLocator(settings.widths[0])
+        self.rest = RestEncoder(settings.temb)
         self.trunk = Trunk(config, config.denoiser.channels)
         self.audio_position = nn.Parameter(torch.randn(tokens, token) * 0.3)
         self.audio_pool = nn.Sequential(
@@ -167,6 +176,16 @@ class Backbone(nn.Module):
             for attention, features in zip(self.trunk.self_attention, bank, strict=True)
         )
 
+    def portrait(self, bank: tuple[Tensor, ...], face_map: Tensor, lips: Tensor) -> ReferenceCache:
+        """All that is computed once of portraits.
+
+        Args:
+            bank: ReferenceNet's features of them, (b, cells, c) per site.
+            face_map: (b, 10, 64, 64).
+            lips: (b, 2), see `facemap.lips_at_rest`.
+        """
+        return ReferenceCache(self.reference_keys(bank), self.locator(face_map), self.rest(lips))
+
     def conditions(
         self,
         tokens: Tensor,
@@ -200,7 +219,8 @@ class Backbone(nn.Module):
     ) -> Tensor:
         """Return the velocity (b, f, c, 8, 8) of noisy latents of the same shape at levels (b,)."""
         rows, frames = noisy.shape[:2]
-        temb = self.time(level).repeat_interleave(frames, 0) + given.audio_bias
+        steady = (self.time(level) + reference.rest).repeat_interleave(frames, 0)
+        temb = steady + given.audio_bias
         trunk = self.trunk
         bias = reference.bias
         if len(bias) not in (1, rows * frames):

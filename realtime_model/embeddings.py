@@ -28,6 +28,28 @@ class TimeEmbedding(nn.Module):
         return out
 
 
+class RestEncoder(nn.Module):
+    """The mouth of the portrait -> (b, temb); silent at the start of training.
+
+    Latents say how far the lips move from the portrait, so closing them means another latent for
+    each mouth that is open there. Seen in 64 x 64 pixels a gap is guessed too roughly.
+    """
+
+    def __init__(self, temb: int) -> None:
+        super().__init__()
+        last = nn.Linear(64, temb)
+        nn.init.zeros_(last.weight)
+        nn.init.zeros_(last.bias)
+        self.net = nn.Sequential(nn.Linear(2, 64), nn.SiLU(), last)
+
+    def forward(self, lips: Tensor) -> Tensor:
+        """Return (b, temb) of gap and width (b, 2), see `facemap.lips_at_rest`."""
+        spread = torch.tensor([0.06, 0.06], device=lips.device)
+        middle = torch.tensor([0.04, 0.40], device=lips.device)
+        out: Tensor = self.net((lips - middle) / spread)
+        return out
+
+
 class FaceLocator(nn.Module):
     """The face map at 64 cells -> 8 cells; silent at the start of training."""
 

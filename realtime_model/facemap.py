@@ -33,6 +33,19 @@ CHANNELS = (
 )  # fmt: skip
 
 
+def lips_at_rest(landmarks: NDArray[np.floating]) -> Floats:
+    """Gap between the inner lips and width of the mouth, (2,), both over the width of the face.
+
+    A mouth that is open in the portrait has this far to close. Distances of landmarks (478, 3).
+    """
+    points = landmarks.astype(np.float64)
+    gap, mouth, face = (
+        np.linalg.norm(points[one] - points[other])
+        for one, other in ((13, 14), (61, 291), (234, 454))
+    )
+    return np.array([gap / face, mouth / face], np.float32)
+
+
 @cache
 def _topology() -> tuple[NDArray[np.int64], Floats]:
     """Triangles (898, 3) and canonical positions (468, 3), scaled to about [-1, 1]."""

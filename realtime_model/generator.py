@@ -12,29 +12,33 @@ Everything of the portrait was computed when the stream was opened (`prepare`).
 
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
+from dataclasses import replace
 
 import numpy as np
 import torch
 import torch.nn.functional as F
-from numpy.typing import NDArray
 from torch import Tensor
 
-from realtime_model.autoencoder import Pyramid
+from realtime_model.autoencoder import Pyramid, latent_of
 from realtime_model.contract import AudioWindow, RgbImage, StreamOptions, VideoChunk
 from realtime_model.denoiser import Conditions, ReferenceCache
 from realtime_model.errors import ShapeError, StreamError
 from realtime_model.face import FaceLandmarker
-from realtime_model.facemap import draw_face_map
+from realtime_model.facemap import draw_face_map, lips_at_rest
 from realtime_model.features import neighbours
 from realtime_model.geometry import WindowGeometry
-from realtime_model.gestures import blinks, gestures
+from realtime_model.gestures import blinks, gestures, speeds_deg
 from realtime_model.glide import glide, part_cells
 from realtime_model.layers import KeyValue
 from realtime_model.lids import LEVELS, level_of, with_lids
 from realtime_model.network import EmoNetwork
 from realtime_model.portrait import FramedPortrait, frame_portrait
+from realtime_model.rig import FaceRig, at_rest, displacement
 from realtime_model.schedule import ladder, sample
 from realtime_model.state import Avatar, StreamState, frame_noise
+
+_SETTLING = 3  # chunks until a portrait that hears nothing has closed its mouth
+_RIG_CELLS = 64  # side of the field of motion that latents are pooled from
 
 
 class Generator:
@@ -60,22 +64,25 @@ class Generator:
         if stream_id in self._streams:
             raise StreamError(f"stream {stream_id} is open already")
         framed = frame_portrait(portrait, self._landmarker)
-        avatar = self.prepare(framed)
-        self._streams[stream_id] = StreamState(
+        self._streams[stream_id] = self._begun(self.prepare(framed), options)
+        return framed.image
+
+    def _begun(self, avatar: Avatar, options: StreamOptions) -> StreamState:
+        """A stream before its first chunk."""
+        return StreamState(
             avatar=avatar,
             motion_frames=self._still(self.config.denoiser.motion_frames),
             last_hop=self._still(self.geometry.hop_frames),
             steps=options.steps or self.config.sampler.steps,
             options=options,
         )
-        return framed.image
 
     def close(self, stream_id: str) -> None:
         self._streams.pop(stream_id, None)
 
     @torch.inference_mode()
     def prepare(self, portrait: FramedPortrait) -> Avatar:
-        """Compute once what a portrait needs: pyramid, reference keys, look."""
+        """Compute once what a portrait needs: pyramid, reference keys, look, and how it rests."""
         network = self.network
         drawn = draw_face_map(portrait.landmarks, portrait.image.shape[0])
         face_map = torch.from_numpy(drawn)[None].to(self._device)
@@ -87,9 +94,28 @@ class Generator:
         at64 = F.avg_pool2d(face_map, 2)
         look = network.reference.look(F.avg_pool2d(picture, 4), at64)
         bank = network.reference(self._still(1), torch.zeros(1), look)
-        locator = network.backbone.locator(at64)
-        cache = ReferenceCache(network.backbone.reference_keys(bank), locator)
-        return Avatar(pyramid, cache, look, part_cells(at64, "lips"))
+        lips = torch.from_numpy(lips_at_rest(portrait.landmarks))[None].to(self._device)
+        cache = network.backbone.portrait(bank, at64, lips)
+        still = self._still(1)[0]
+        avatar = Avatar(pyramid, cache, look, part_cells(at64, "lips"), still, still)
+        return replace(avatar, quiet=self._quiet(avatar), closed=self._closed(portrait))
+
+    def _quiet(self, avatar: Avatar) -> Tensor:
+        """Latent (c, 8, 8) the network settles on when it hears nothing and the head is still."""
+        state = self._begun(avatar, StreamOptions(motion=0))
+        silence = np.zeros(self.geometry.window_samples, np.float32)
+        for chunk in range(_SETTLING):
+            tokens = self._tokens([AudioWindow(silence, chunk, is_speech=False)])
+            latents = self.denoise([state], tokens, [chunk])[0]
+            state = state.advanced(latents, chunk)
+        return latents.mean(0)
+
+    def _closed(self, portrait: FramedPortrait) -> Tensor:
+        """Latent (c, 8, 8) of the portrait with its mouth closed, as its landmarks say."""
+        rig = FaceRig(portrait.landmarks, portrait.image.shape[0])
+        moved = displacement(rig.source_of(at_rest()), _RIG_CELLS).astype(np.float32)
+        latent = latent_of(torch.from_numpy(moved)[None], self.config.codec.latent_side)
+        return self.network.split(latent.to(self._device))[0]
 
     @torch.inference_mode()
     def render(self, windows: Mapping[str, AudioWindow]) -> dict[str, VideoChunk]:
@@ -100,8 +126,7 @@ class Generator:
         with self.timed("features"):
             tokens = self._tokens([windows[i] for i in ids])
         with self.timed("denoise"):
-            drawn = self._gestures(states, chunks)
-            latents = self.denoise(states, tokens, drawn, chunks)
+            latents = self.denoise(states, tokens, chunks)
         frames = self.geometry.hop_frames
         with self.timed("decode"):
             shown = torch.cat([_shown(s, z) for s, z in zip(states, latents, strict=True)])
@@ -116,15 +141,24 @@ class Generator:
 
     def _gestures(
         self, states: Sequence[StreamState], chunks: Sequence[int]
-    ) -> NDArray[np.float32]:
-        """What the streams do besides speaking in their chunks, (b, f, 5)."""
+    ) -> tuple[Tensor, Tensor]:
+        """What the streams do besides speaking, (b, f, 5), and how fast their heads turn, (b, f).
+
+        Speeds are in degrees a frame.
+        """
         frames = self.geometry.hop_frames
-        return np.stack(
-            [
-                gestures(s.options.seed, c * frames, frames, liveliness=s.options.motion)
-                for s, c in zip(states, chunks, strict=True)
-            ]
-        )
+        drawn = [
+            gestures(
+                s.options.seed,
+                c * frames - 1,
+                frames + 1,
+                liveliness=s.options.motion,
+                head_speed=s.options.head_speed,
+            )
+            for s, c in zip(states, chunks, strict=True)
+        ]
+        speeds = np.stack([speeds_deg(d) for d in drawn])
+        return torch.from_numpy(np.stack(drawn)[:, 1:]), torch.from_numpy(speeds)
 
     def _lids(self, state: StreamState, chunk: int) -> Pyramid:
         """The portrait in each frame of a chunk: its eyes open, closed or on their way."""
@@ -136,7 +170,6 @@ class Generator:
         self,
         states: Sequence[StreamState],
         tokens: Tensor,
-        drawn: NDArray[np.float32],
         chunks: Sequence[int],
     ) -> Tensor:
         """Sample the latents of one chunk per stream, normalised, (b, f, c, 8, 8)."""
@@ -153,9 +186,9 @@ class Generator:
         rows, kept = past.shape[:2]
         level = torch.full((rows * kept,), sampler.motion_noise)
         bank = network.reference(past.flatten(0, 1), level, look.repeat_interleave(kept, 0))
-        speed = torch.zeros(rows, frames)
-        unknown = torch.zeros(rows, dtype=torch.bool)
-        given = network.backbone.conditions(tokens, bank, torch.from_numpy(drawn), speed, unknown)
+        drawn, speed = self._gestures(states, chunks)
+        known = torch.ones(rows, dtype=torch.bool)
+        given = network.backbone.conditions(tokens, bank, drawn, speed, known)
         reference = _stack_references([s.avatar.cache for s in states])
         steps = {s.steps for s in states}
         if len(steps) == 1:
@@ -222,9 +255,15 @@ class Stopwatch:
 
 
 def _shown(state: StreamState, latents: Tensor) -> Tensor:
-    """Latents of a chunk (f, c, 8, 8) as the decoder gets them: gliding, and as lively as asked."""
-    pose, detail = glide(state.last_hop, latents, state.avatar.mouth).chunk(2, 1)
-    return torch.cat([pose, detail * state.options.expression], 1)
+    """Latents of a chunk (f, c, 8, 8) as the decoder gets them: gliding, and as lively as asked.
+
+    Speech moves the face away from rest, and where rest is, the portrait's landmarks say: the
+    network guesses how far a mouth has to close a little wrong, the same in all frames.
+    """
+    avatar = state.avatar
+    pose, detail = glide(state.last_hop, latents, avatar.mouth).chunk(2, 1)
+    quiet, closed = (rest.chunk(2)[1] for rest in (avatar.quiet, avatar.closed))
+    return torch.cat([pose, closed + (detail - quiet) * state.options.expression], 1)
 
 
 def _stack_references(parts: Sequence[ReferenceCache]) -> ReferenceCache:
@@ -234,7 +273,8 @@ def _stack_references(parts: Sequence[ReferenceCache]) -> ReferenceCache:
         KeyValue(torch.cat([k.key for k in site]), torch.cat([k.value for k in site]))
         for site in zip(*(p.keys for p in parts), strict=True)
     )
-    return ReferenceCache(keys, torch.cat([p.bias for p in parts]))
+    bias, rest = (torch.cat([getattr(p, name) for p in parts]) for name in ("bias", "rest"))
+    return ReferenceCache(keys, bias, rest)
 
 
 def _row(given: Conditions, i: int, rows: int, frames: int) -> Conditions:

@@ -24,7 +24,12 @@ _GLANCE = 36  # frames a glance is held
 
 
 def gestures(
-    seed: int, first_frame: int, frames: int, *, liveliness: float = 1.0
+    seed: int,
+    first_frame: int,
+    frames: int,
+    *,
+    liveliness: float = 1.0,
+    head_speed: float = 1.0,
 ) -> NDArray[np.float32]:
     """Return the gestures of some absolute frames, (frames, 5), in `UNITS`.
 
@@ -33,11 +38,14 @@ def gestures(
         first_frame: absolute number of the first one.
         frames: how many.
         liveliness: scales them all; 0 holds still.
+        head_speed: turns of the head take as long at 1 as people's do, half as long at 2.
     """
     at = np.arange(first_frame, first_frame + frames)
     out = np.zeros((frames, len(GESTURES)), np.float32)
     for axis in range(3):
-        out[:, axis] = _drift(seed, axis, at) * _AMPLITUDE[axis] * liveliness
+        out[:, axis] = (
+            _drift(seed, axis, at, round(_TURN / head_speed)) * _AMPLITUDE[axis] * liveliness
+        )
     glance = _glances(seed, at) * liveliness
     # The eyes hold the viewer while the head turns away from them.
     out[:, 3] = glance[:, 0] + 0.4 * out[:, 1]
@@ -70,12 +78,18 @@ def blinks(seed: int, first_frame: int, frames: int, *, per_minute: float) -> ND
     return out
 
 
-def _drift(seed: int, axis: int, at: NDArray[np.int64]) -> NDArray[np.float32]:
-    """Smooth noise of unit deviation: white noise under a bell that ends at each frame."""
-    bell = np.exp(-(np.linspace(-3, 3, _TURN) ** 2) / 2)
+def speeds_deg(drawn: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Angular speed of the head in all frames but the first of gestures (n, 5), degrees a frame."""
+    turns = drawn[:, :3] * np.degrees(UNITS[:3])
+    return np.asarray(np.linalg.norm(np.diff(turns, axis=0), axis=1), np.float32)
+
+
+def _drift(seed: int, axis: int, at: NDArray[np.int64], turn: int) -> NDArray[np.float32]:
+    """Smooth noise of unit deviation: white noise under a bell of ``turn`` frames, up to each."""
+    bell = np.exp(-(np.linspace(-3, 3, turn) ** 2) / 2)
     bell /= np.sqrt((bell**2).sum())
     noise = np.array(
-        [_random(seed, 10 + axis, f) for f in range(int(at[0]) - _TURN + 1, int(at[-1]) + 1)]
+        [_random(seed, 10 + axis, f) for f in range(int(at[0]) - turn + 1, int(at[-1]) + 1)]
     )
     return np.convolve((noise - 0.5) * np.sqrt(12.0), bell, "valid").astype(np.float32)
 

@@ -20,12 +20,16 @@ class Avatar:
         cache: what the backbone needs.
         look: what the portrait adds inside ReferenceNet, (1, width, 8, 8).
         mouth: how much each cell belongs to the mouth, (1, 1, 8, 8) in [0, 1].
+        quiet: what the network makes of silence, normalised, (c, 8, 8).
+        closed: what it should: the portrait at rest with its mouth closed, normalised, (c, 8, 8).
     """
 
     pyramid: Pyramid
     cache: ReferenceCache
     look: Tensor
     mouth: Tensor
+    quiet: Tensor
+    closed: Tensor
 
 
 @dataclass(frozen=True, slots=True)

@@ -28,6 +28,7 @@ class DiffusionRecipe:
     """Constants of both trainings.
 
     Attributes:
+        start: preset whose weights the teacher begins with; none: only the trained listener.
         steps: optimiser steps of the teacher.
         distill_steps: those of the student.
         batch: windows a step.
@@ -43,6 +44,7 @@ class DiffusionRecipe:
         rollout: windows, at most, that the student renders itself before the one it learns from.
     """
 
+    start: str = ""
     steps: int = 6000
     distill_steps: int = 1500
     batch: int = 14
@@ -79,8 +81,7 @@ class Denoising(nn.Module):
         look = self.reference.look(data.picture[who], face_map)
         still = torch.zeros(len(who), data.config.denoiser.channels, *look.shape[2:])
         bank = self.reference(still, torch.zeros(len(who)), look)
-        keys = self.backbone.reference_keys(bank)
-        return ReferenceCache(keys, self.backbone.locator(face_map)), look
+        return self.backbone.portrait(bank, face_map, data.at_rest[who]), look
 
     def given(
         self,

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from realtime_model.autoencoder import latent_of
 from realtime_model.errors import TrainingError
-from realtime_model.facemap import draw_face_map
+from realtime_model.facemap import draw_face_map, lips_at_rest
 from realtime_model.portrait import FramedPortrait
 from realtime_model.rig import arkit_labels, displacement
 from realtime_model.training.loop import save_whole
@@ -30,6 +30,7 @@ class Face:
     name: str
     picture: torch.Tensor
     face_map: torch.Tensor
+    at_rest: torch.Tensor
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +75,8 @@ def prepare_faces(sitters: Sequence[Sitter]) -> list[Face]:
         small = cv2.resize(sitter.portrait.image, (64, 64), interpolation=cv2.INTER_AREA)
         picture = torch.from_numpy(small).permute(2, 0, 1)[None].float() / 127.5 - 1
         drawn = torch.from_numpy(draw_face_map(sitter.portrait.landmarks, 256))[None]
-        faces.append(Face(sitter.name, picture, F.avg_pool2d(drawn, 2)))
+        at_rest = torch.from_numpy(lips_at_rest(sitter.portrait.landmarks))[None]
+        faces.append(Face(sitter.name, picture, F.avg_pool2d(drawn, 2), at_rest))
     return faces
 
 
@@ -141,7 +143,9 @@ def _keep_faces(faces: Sequence[Face], path: Path) -> None:
     names = [f.name for f in faces]
     if path.is_file() and torch.load(path, weights_only=True)["names"] != names:
         raise TrainingError(f"other portraits acted in {path.parent}: remove it and run again")
-    tensors = {k: torch.cat([getattr(f, k) for f in faces]) for k in ("picture", "face_map")}
+    tensors = {
+        k: torch.cat([getattr(f, k) for f in faces]) for k in ("picture", "face_map", "at_rest")
+    }
     save_whole({"names": names, **tensors}, path)
 
 

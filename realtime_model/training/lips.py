@@ -6,11 +6,15 @@ from torch import Tensor, nn
 from realtime_model.config import ModelConfig
 from realtime_model.training.windows import DiffusionData, Windows
 
+# A mouth opens further than it rounds; both should count alike.
+_WIDTH_WEIGHT = 2.0
+
 
 class LipReader(nn.Module):
-    """Reads opening and width of the mouth off a latent: (b, c, 8, 8) -> (b, 2).
+    """Reads how much further open and how much wider a mouth is than in the portrait.
 
-    In hundredths of the face width, see `latents.Played.lips`.
+    (b, c, 8, 8) -> (b, 2), hundredths of the face width. A latent cannot tell more: it holds what
+    moved.
     """
 
     def __init__(self, config: ModelConfig) -> None:
@@ -31,8 +35,9 @@ class LipReader(nn.Module):
 def lip_error(
     reader: LipReader, data: DiffusionData, guess: Tensor, batch: Windows, heard: Tensor
 ) -> Tensor:
-    """Difference in opening and width of the mouth, hundredths of the face width, of a guess."""
+    """How wrong opening and width of the mouth are in a guess, hundredths of the face width."""
     frames = guess.shape[1]
     mouth = data.mouth[batch.who].repeat_interleave(frames, 0)
     read: Tensor = reader(guess.flatten(0, 1), mouth).view(-1, frames, 2)
-    return ((read - batch.lips).abs().sum(-1) * heard[:, None]).mean()
+    opening, width = (read - batch.lips).abs().unbind(-1)
+    return ((opening + _WIDTH_WEIGHT * width) * heard[:, None]).mean()

@@ -28,18 +28,23 @@ class Guide:
     """The teacher's answer to one batch: where its small steps lead, guidance fused in."""
 
     def __init__(
-        self, teacher: Denoising, data: DiffusionData, batch: Windows, past: Tensor, haze: Tensor
+        self,
+        teacher: Denoising,
+        data: DiffusionData,
+        batch: Windows,
+        past: Tensor,
+        haze: Tensor,
+        known: Tensor,
     ) -> None:
-        rows, frames = batch.clean.shape[:2]
+        frames = batch.clean.shape[1]
         margin = data.config.audio.margin_frames
         self._backbone = teacher.backbone
         self._cache, look = teacher.cache(data, batch.who)
         tokens = teacher.tokens(batch.mel, margin, frames)
-        unknown = torch.zeros(rows, dtype=torch.bool)
-        self._given = teacher.given(past, haze, look, tokens, batch.gesture, batch.speed, unknown)
-        mute = deafened(tokens, teacher.backbone.no_audio, ~unknown)
+        self._given = teacher.given(past, haze, look, tokens, batch.gesture, batch.speed, known)
+        mute = deafened(tokens, teacher.backbone.no_audio, torch.ones_like(known))
         bank = tuple(m.flatten(0, 1) for m in self._given.motion)
-        self._mute = teacher.backbone.conditions(mute, bank, batch.gesture, batch.speed, unknown)
+        self._mute = teacher.backbone.conditions(mute, bank, batch.gesture, batch.speed, known)
 
     def land(self, noisy: Tensor, level: float, strength: float) -> Tensor:
         """Clean latents that guided steps from ``level`` arrive at."""
@@ -78,7 +83,7 @@ def student_step(
         shared = shared_noise(batch.clean.shape, dice)
         first = before[0] if before else batch
         past, haze = corrupted(first.past, first.first, 0.1, dice)
-        known = torch.zeros(rows, dtype=torch.bool)
+        known = torch.rand(rows, generator=dice) > recipe.drop_speed
         shown = batch.past[:, -1:]
         for window in before:
             with torch.no_grad():
@@ -97,12 +102,12 @@ def student_step(
         now = torch.full((rows,), ladder[chosen])
         guess = clean_from(noisy, student.backbone(noisy, now, cache, given), now)
         with torch.no_grad():
-            guide = Guide(teacher, data, batch, past, haze)
+            guide = Guide(teacher, data, batch, past, haze, known)
             goal = guide.land(noisy, ladder[chosen], recipe.guidance)
         weight = 1 + recipe.mouth_weight * data.mouth[batch.who][:, None]
         follow = (((guess - goal).pow(2) + 1e-4).sqrt() * weight).mean() / weight.mean()
         truth = ((guess - batch.clean).abs() * data.decided(batch)).mean()
-        lips = lip_error(reader, data, guess, batch, ~known)
+        lips = lip_error(reader, data, guess, batch, torch.ones(rows))
         # From what was shown last, too, it must move as the truth does: else chunks have seams.
         moved = torch.cat([shown, guess], 1).diff(dim=1)
         should = torch.cat([batch.past[:, -1:], batch.clean], 1).diff(dim=1)

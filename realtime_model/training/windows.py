@@ -26,7 +26,8 @@ class Windows:
         past: motion frames, (b, n, c, 8, 8).
         clean: new frames, (b, f, c, 8, 8).
         mel: log-mels from `PAST_FRAMES` + m frames before them to m after, (b, 4 * frames, mels).
-        lips: opening and width of the mouth, hundredths of the face width, (b, f, 2).
+        lips: how much further open and how much wider the mouth is than in the portrait, hundredths
+            of the face width, (b, f, 2).
         gesture: of the performer, (b, f, 5), see `realtime_model.gestures`.
         speed: of the head, degrees a frame, (b, f).
         who: number of the portrait, (b,).
@@ -54,6 +55,8 @@ class DiffusionData:
         self.played = [p for p in played if p.clip in self.heard and len(p.lips) > _SHORTEST]
         saved = torch.load(faces, weights_only=True)
         self.face_map, self.picture = saved["face_map"], saved["picture"]
+        self.at_rest = saved["at_rest"]
+        self._gap = self.at_rest[:, 0].numpy()
         self.mouth = part_cells(self.face_map, "lips")
         self.eyes = part_cells(self.face_map, "eyes")
         shares = np.array([len(p.lips) for p in self.played], np.float64)
@@ -107,7 +110,7 @@ class DiffusionData:
             dice = np.random.default_rng(voice)
             sound = other_throat(mel_span(take, start, margin, fresh), dice)
             mel.append(sound + dice.normal(0, 0.12))
-            lips.append(clip.lips[frames[kept:]])
+            lips.append(clip.lips[frames[kept:]] - [self._gap[clip.face], 0.0])
             gesture.append(clip.gesture[frames[kept:]])
             speed.append(clip.speed_deg[frames[kept:]])
         moved = torch.from_numpy(np.stack(latent).astype(np.float32))
@@ -117,7 +120,7 @@ class DiffusionData:
             past=latents[:, :kept],
             clean=latents[:, kept:],
             mel=torch.from_numpy(np.stack(mel).astype(np.float32)),
-            lips=torch.from_numpy(np.stack(lips)) * 100,
+            lips=torch.from_numpy(np.stack(lips).astype(np.float32)) * 100,
             gesture=torch.from_numpy(np.stack(gesture)),
             speed=torch.from_numpy(np.stack(speed)),
             who=torch.tensor([c.face for c in clips]),

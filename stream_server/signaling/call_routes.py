@@ -17,6 +17,7 @@ SDP_TYPE = "application/sdp"
 MAX_SDP_BYTES = 64 * 1024
 MAX_STEPS = 50
 MAX_SEED = 2**31 - 1
+MIN_HEAD_SPEED, MAX_HEAD_SPEED = 0.5, 2.0
 MIN_EXPRESSION, MAX_EXPRESSION = 0.5, 1.5
 MAX_BLINKS = 40
 
@@ -25,6 +26,14 @@ Steps = Annotated[
     int | None, Query(ge=1, le=MAX_STEPS, description="Denoising steps; none: the model's default.")
 ]
 Motion = Annotated[float, Query(ge=0, le=1, description="Head motion: 0 still, 1 as trained.")]
+HeadSpeed = Annotated[
+    float,
+    Query(
+        ge=MIN_HEAD_SPEED,
+        le=MAX_HEAD_SPEED,
+        description="How fast the head turns: 1 as trained.",
+    ),
+]
 Expression = Annotated[
     float,
     Query(
@@ -61,6 +70,7 @@ def call_routes(services: Services) -> APIRouter:
         seed: Seed = 0,
         steps: Steps = None,
         motion: Motion = 1.0,
+        head_speed: HeadSpeed = 1.0,
         expression: Expression = 1.0,
         blinks: Blinks = 18,
     ) -> Response:
@@ -75,7 +85,12 @@ def call_routes(services: Services) -> APIRouter:
             offer,
             await services.catalogue.portrait(avatar),
             StreamOptions(
-                seed=seed, steps=steps, motion=motion, expression=expression, blinks=blinks
+                seed=seed,
+                steps=steps,
+                motion=motion,
+                head_speed=head_speed,
+                expression=expression,
+                blinks=blinks,
             ),
             request.client.host if request.client else "unknown",
         )

@@ -7,9 +7,11 @@ from stream_server.observability.metrics import CONTENT_TYPE
 from stream_server.signaling.call_routes import (
     MAX_BLINKS,
     MAX_EXPRESSION,
+    MAX_HEAD_SPEED,
     MAX_SEED,
     MAX_STEPS,
     MIN_EXPRESSION,
+    MIN_HEAD_SPEED,
 )
 from stream_server.signaling.problems import KINDS
 from stream_server.signaling.schemas import (
@@ -105,6 +107,7 @@ def _capabilities(services: Services) -> Capabilities:
             "seed": {"min": 0, "max": MAX_SEED},
             "steps": {"min": 1, "max": MAX_STEPS},
             "motion": {"min": 0, "max": 1},
+            "head_speed": {"min": MIN_HEAD_SPEED, "max": MAX_HEAD_SPEED},
             "expression": {"min": MIN_EXPRESSION, "max": MAX_EXPRESSION},
             "blinks": {"min": 0, "max": MAX_BLINKS},
         },

@@ -8,7 +8,12 @@ from playwright.sync_api import Page, expect
 
 OpenPage = Callable[..., Page]
 
-DEFAULTS = {"Head motion": "100 %", "Expression": "100 %", "Blinks": "18 a minute"}
+DEFAULTS = {
+    "Head motion": "100 %",
+    "Head speed": "100 %",
+    "Expression": "100 %",
+    "Blinks": "18 a minute",
+}
 
 
 @pytest.fixture
@@ -41,18 +46,20 @@ def sent_with_a_call(page: Page) -> dict[str, str]:
 
 def test_a_call_is_sent_the_defaults(page: Page) -> None:
     expect_shown(page, DEFAULTS)
-    defaults = {"motion": "1", "expression": "1", "blinks": "18", "seed": "0"}
+    defaults = {"motion": "1", "head_speed": "1", "expression": "1", "blinks": "18", "seed": "0"}
     assert sent_with_a_call(page) == defaults
 
 
 def test_keys_move_the_sliders_and_the_next_call_is_sent_their_values(page: Page) -> None:
     press(page, "Head motion", "Home")
+    press(page, "Head speed", "End")
     press(page, "Expression", "ArrowRight", times=3)
     press(page, "Blinks", "End")
     press(page, "Blinks", "ArrowLeft")
-    expect_shown(page, {"Head motion": "0 %", "Expression": "130 %", "Blinks": "39 a minute"})
+    shown = {"Head motion": "0 %", "Head speed": "200 %", "Expression": "130 %"}
+    expect_shown(page, {**shown, "Blinks": "39 a minute"})
     page.get_by_role("spinbutton").fill("7")
-    wanted = {"motion": "0", "expression": "1.3", "blinks": "39", "seed": "7"}
+    wanted = {"motion": "0", "head_speed": "2", "expression": "1.3", "blinks": "39", "seed": "7"}
     assert sent_with_a_call(page) == wanted
 
 

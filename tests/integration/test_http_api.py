@@ -102,6 +102,7 @@ async def test_server_describes_itself(client: httpx.AsyncClient) -> None:
     assert (capabilities["width"], capabilities["fps"]) == (256, 25)
     assert capabilities["limits"]["max_sessions"] == 2
     assert capabilities["options"]["motion"] == {"min": 0, "max": 1}
+    assert capabilities["options"]["head_speed"] == {"min": 0.5, "max": 2}
     assert capabilities["options"]["expression"] == {"min": 0.5, "max": 1.5}
     assert capabilities["options"]["blinks"] == {"min": 0, "max": 40}
     metrics = await client.get("/metrics")
@@ -132,7 +133,7 @@ async def test_openapi_lists_every_route(client: httpx.AsyncClient) -> None:
 
 async def test_call_lives_from_offer_to_delete(app: FastAPI, client: httpx.AsyncClient) -> None:
     peer, offer = await make_offer()
-    options = {"seed": 7, "motion": 0, "expression": 1.5, "blinks": 0}
+    options = {"seed": 7, "motion": 0, "head_speed": 2, "expression": 1.5, "blinks": 0}
     answer = await client.post(CALLS, content=offer, headers=SDP, params=options)
     assert answer.status_code == 201, answer.text
     assert answer.headers["content-type"] == "application/sdp"
@@ -213,6 +214,7 @@ async def test_other_ways_to_get_a_call_wrong(client: httpx.AsyncClient) -> None
         ("steps", "0"),
         ("seed", "-1"),
         ("motion", "2"),
+        ("head_speed", "3"),
         ("expression", "0.4"),
         ("blinks", "41"),
         ("steps", "x"),

@@ -104,6 +104,8 @@ def test_a_mistake_is_answered_by_a_sentence_and_a_code(
     [
         ("--motion", "-0.1", "greater than or equal to 0"),
         ("--motion", "1.1", "less than or equal to 1"),
+        ("--head-speed", "0.4", "greater than or equal to 0.5"),
+        ("--head-speed", "2.1", "less than or equal to 2"),
         ("--expression", "0.4", "greater than or equal to 0.5"),
         ("--expression", "1.6", "less than or equal to 1.5"),
         ("--expression", "nan", "equal to 1.5"),
@@ -163,11 +165,13 @@ def test_interruption_ends_with_130_and_writes_nothing(
 
 
 def test_options_reach_the_film(monkeypatch: pytest.MonkeyPatch, asked: list[FilmRequest]) -> None:
-    look = ("--motion", 0.5, "--expression", 1.4, "--blinks", 0)
+    look = ("--motion", 0.5, "--head-speed", 2, "--expression", 1.4, "--blinks", 0)
     options = ("--steps", 4, "--seed", 9, *look, "--overwrite")
     run(monkeypatch, "generate", "a.png", "b.wav", "-o", "c.mp4", *options)
     (request,) = asked
-    assert request.options == StreamOptions(seed=9, steps=4, motion=0.5, expression=1.4, blinks=0.0)
+    assert request.options == StreamOptions(
+        seed=9, steps=4, motion=0.5, head_speed=2, expression=1.4, blinks=0.0
+    )
     assert request.overwrite
 
 

@@ -28,6 +28,7 @@ class Scene:
         self.tokens = torch.randn(ROWS, FRAMES, 2 * margin + 1, token)
         self.past = torch.randn(ROWS, KEPT, config.denoiser.channels, 8, 8)
         self.picture, self.face_map = torch.rand(ROWS, 3, 64, 64), torch.rand(ROWS, 10, 64, 64)
+        self.lips = torch.tensor([[0.01, 0.4], [0.11, 0.45]])
         self.gesture = torch.randn(ROWS, FRAMES, len(GESTURES))
         self.speed = torch.rand(ROWS, FRAMES) * 3
         self.known = torch.tensor([True, False])
@@ -38,8 +39,7 @@ class Scene:
     def cache(self) -> ReferenceCache:
         still = torch.zeros_like(self.noisy[:, 0])
         bank = self.reference_net(still, torch.zeros(ROWS), self.look())
-        keys = self.backbone.reference_keys(bank)
-        return ReferenceCache(keys, self.backbone.locator(self.face_map))
+        return self.backbone.portrait(bank, self.face_map, self.lips)
 
     def given(self) -> Conditions:
         kept = self.past.shape[1]
@@ -72,7 +72,7 @@ def test_a_kept_reference_equals_one_computed_for_every_frame(scene: Scene) -> N
     look = scene.look().repeat_interleave(FRAMES, 0)
     bank = scene.reference_net(still, torch.zeros(ROWS * FRAMES), look)
     bias = scene.backbone.locator(scene.face_map.repeat_interleave(FRAMES, 0))
-    computed = ReferenceCache(scene.backbone.reference_keys(bank), bias)
+    computed = ReferenceCache(scene.backbone.reference_keys(bank), bias, kept.rest)
     given = scene.given()
     one = scene.backbone(scene.noisy, scene.level, kept, given)
     two = scene.backbone(scene.noisy, scene.level, computed, given)
@@ -81,7 +81,7 @@ def test_a_kept_reference_equals_one_computed_for_every_frame(scene: Scene) -> N
 
 def test_rows_of_a_batch_do_not_see_each_other(scene: Scene) -> None:
     both = scene.velocity()
-    for name in ("noisy", "tokens", "past", "gesture", "picture", "face_map"):
+    for name in ("noisy", "tokens", "past", "gesture", "picture", "face_map", "lips"):
         getattr(scene, name)[1] = torch.randn_like(getattr(scene, name)[1])
     assert torch.allclose(scene.velocity()[0], both[0], atol=1e-5)
     assert not torch.allclose(scene.velocity()[1], both[1], atol=1e-3)

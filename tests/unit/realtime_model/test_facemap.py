@@ -3,7 +3,14 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from realtime_model.facemap import CHANNELS, LIP_LINE, MAP_SIDE, UPPER_LIDS, draw_face_map
+from realtime_model.facemap import (
+    CHANNELS,
+    LIP_LINE,
+    MAP_SIDE,
+    UPPER_LIDS,
+    draw_face_map,
+    lips_at_rest,
+)
 from realtime_model.portrait import FramedPortrait
 
 
@@ -42,3 +49,14 @@ def test_size_of_the_picture_does_not_matter(framed: FramedPortrait) -> None:
     small = draw_face_map(framed.landmarks, 256)
     large = draw_face_map(framed.landmarks * 2, 512)
     assert np.abs(small - large).mean() < 0.01
+
+
+def test_the_mouth_is_measured_in_widths_of_the_face(framed: FramedPortrait) -> None:
+    gap, width = lips_at_rest(framed.landmarks)
+    assert 0.06 < gap < 0.11  # this astronaut smiles
+    assert 0.3 < width < 0.6
+    assert np.allclose(lips_at_rest(framed.landmarks * 3), [gap, width])
+    opened = framed.landmarks.copy()
+    face = np.linalg.norm(opened[234] - opened[454])
+    opened[14] += (opened[14] - opened[13]) / np.linalg.norm(opened[14] - opened[13]) * face * 0.05
+    assert np.allclose(lips_at_rest(opened), [gap + 0.05, width], atol=1e-5)

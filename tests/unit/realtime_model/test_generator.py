@@ -10,13 +10,18 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
+from realtime_model.autoencoder import latent_of
 from realtime_model.checkpoint import save_network
 from realtime_model.config import ModelConfig
 from realtime_model.contract import AudioWindow, RgbImage, StreamOptions
 from realtime_model.errors import PortraitError, ShapeError, StreamError
+from realtime_model.face import FaceLandmarker
 from realtime_model.factory import build_model
-from realtime_model.generator import Generator
+from realtime_model.generator import Generator, _shown
 from realtime_model.network import EmoNetwork
+from realtime_model.portrait import frame_portrait
+from realtime_model.rig import FaceRig, at_rest, displacement
+from realtime_model.state import StreamState
 
 CHUNKS = 3
 
@@ -154,12 +159,39 @@ def test_streams_on_different_rungs_of_the_ladder_share_a_call(
         assert furthest(together, expected) <= 1
 
 
-def test_steps_and_motion_matter(model: Generator, astronaut: RgbImage) -> None:
+def test_steps_motion_and_speed_matter(model: Generator, astronaut: RgbImage) -> None:
     heard = windows(0, model)
     usual = played(model, astronaut, heard)
     assert np.array_equal(played(model, astronaut, heard, StreamOptions(steps=2)), usual)
-    for options in (StreamOptions(steps=1), StreamOptions(motion=0.0)):
+    for options in (
+        StreamOptions(steps=1),
+        StreamOptions(motion=0.0),
+        StreamOptions(head_speed=2.0),
+    ):
         assert furthest(played(model, astronaut, heard, options), usual) > 0
+
+
+def test_a_portrait_rests_as_its_landmarks_say(model: Generator, astronaut: RgbImage) -> None:
+    framed = frame_portrait(astronaut, FaceLandmarker())
+    avatar = model.prepare(framed)
+    rig = FaceRig(framed.landmarks, 256)
+    moved = torch.from_numpy(displacement(rig.source_of(at_rest()), 64).astype(np.float32))
+    latent = latent_of(moved[None], 8)
+    assert torch.allclose(model.network.join(avatar.closed[None]), latent, atol=1e-3)
+    # A mouth that has to close: its lower lip comes from further down in the picture.
+    assert float(latent[0, 1][4:7, 3:5].max()) > 0.2
+
+
+@pytest.mark.parametrize("expression", [0.5, 1.0, 1.5])
+def test_what_a_network_makes_of_silence_is_shown_as_rest(
+    model: Generator, astronaut: RgbImage, expression: float
+) -> None:
+    avatar = model.prepare(frame_portrait(astronaut, FaceLandmarker()))
+    still = torch.zeros(4, *avatar.quiet.shape)
+    options = StreamOptions(expression=expression)
+    state = StreamState(avatar, still[:2], avatar.quiet.expand_as(still), 1, options)
+    detail = _shown(state, avatar.quiet.expand_as(still)).chunk(2, 1)[1]
+    assert torch.allclose(detail, avatar.closed.chunk(2)[1].expand_as(detail), atol=1e-5)
 
 
 def test_motion_frames_carry_over_to_the_next_chunk(model: Generator, astronaut: RgbImage) -> None:

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from realtime_model.gestures import GESTURES, UNITS, blinks, gestures
+from realtime_model.gestures import GESTURES, UNITS, blinks, gestures, speeds_deg
 
 MINUTE = 60 * 25
 
@@ -52,6 +52,21 @@ def test_the_head_turns_a_few_degrees_and_smoothly() -> None:
 
 def test_without_liveliness_all_is_still() -> None:
     assert gestures(5, 0, MINUTE, liveliness=0.0).max() == 0
+
+
+@pytest.mark.parametrize("pace", [0.5, 2.0])
+def test_a_head_turns_as_far_and_as_fast_as_asked(pace: float) -> None:
+    usual, other = (gestures(5, 0, 4 * MINUTE, head_speed=p) for p in (1.0, pace))
+    assert other[:, :3].std() == pytest.approx(usual[:, :3].std(), rel=0.1)
+    assert speeds_deg(other).mean() == pytest.approx(pace * speeds_deg(usual).mean(), rel=0.12)
+    assert np.allclose(gestures(5, 30, 4, head_speed=pace), other[30:34], atol=1e-6)
+
+
+def test_the_speed_of_a_head_is_its_turn_from_frame_to_frame() -> None:
+    drawn = np.zeros((3, len(GESTURES)), np.float32)
+    drawn[1, 1] = 0.2  # one degree of yaw
+    drawn[2] = (0.6, 0.2 + 0.8, 0, 1, 1)  # 3 and 4 more; glances are no turns
+    assert speeds_deg(drawn) == pytest.approx([1, 5], rel=1e-5)
 
 
 def test_eyes_stay_near_the_viewer() -> None:

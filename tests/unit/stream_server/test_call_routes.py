@@ -57,10 +57,11 @@ async def call(app: FastAPI, options: Mapping[str, str]) -> httpx.Response:
 
 
 async def test_options_of_a_call_reach_its_session(app: FastAPI, listener: Listener) -> None:
-    asked = {"seed": "7", "steps": "2", "motion": "0.3", "expression": "1.5", "blinks": "0"}
+    asked = {"seed": "7", "steps": "2", "motion": "0.3", "head_speed": "2"}
+    asked |= {"expression": "1.5", "blinks": "0"}
     assert (await call(app, asked)).status_code == 201
     assert listener.options == [
-        StreamOptions(seed=7, steps=2, motion=0.3, expression=1.5, blinks=0.0)
+        StreamOptions(seed=7, steps=2, motion=0.3, head_speed=2, expression=1.5, blinks=0.0)
     ]
 
 
@@ -74,6 +75,8 @@ async def test_call_without_options_takes_the_models_own(app: FastAPI, listener:
     [
         ("motion", "-0.1"),
         ("motion", "1.1"),
+        ("head_speed", "0.4"),
+        ("head_speed", "2.1"),
         ("expression", "0.49"),
         ("expression", "1.51"),
         ("expression", "nan"),
@@ -108,7 +111,7 @@ class Inputs(HTMLParser):
             self.found[str(given["id"])] = given
 
 
-@pytest.mark.parametrize("name", ["motion", "expression", "blinks", "seed"])
+@pytest.mark.parametrize("name", ["motion", "head_speed", "expression", "blinks", "seed"])
 def test_page_offers_the_range_and_the_default_of_the_route(app: FastAPI, name: str) -> None:
     inputs = Inputs()
     inputs.feed(PAGE.read_text(encoding="utf-8"))

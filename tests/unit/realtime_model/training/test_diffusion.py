@@ -168,6 +168,7 @@ def test_every_part_of_the_teacher_gets_a_gradient(
         for attention in model.backbone.speed_attention:
             attention.to_out.weight.normal_()  # type: ignore[union-attr, operator]
         model.backbone.locator.net[-1].weight.normal_()  # type: ignore[operator]
+        model.backbone.rest.net[-1].weight.normal_()  # type: ignore[operator]
     recipe = DiffusionRecipe(batch=12, drop_audio=0.5)
     teacher_step(model, reader, data, recipe, seed=1)(0).loss.backward()  # type: ignore[no-untyped-call]
     idle = [n for n, p in model.named_parameters() if p.grad is None or not p.grad.any()]
@@ -194,7 +195,8 @@ def test_the_student_learns_where_the_teacher_lands(
 def test_guidance_of_one_is_the_teacher_alone(fresh: EmoNetwork, data: DiffusionData) -> None:
     teacher = Denoising(fresh).eval().requires_grad_(False)
     batch = data.batch(np.random.default_rng(0), ROWS)
-    guide = Guide(teacher, data, batch, batch.past, torch.full((ROWS,), 0.05))
+    known = torch.tensor([True, False] * (ROWS // 2))
+    guide = Guide(teacher, data, batch, batch.past, torch.full((ROWS,), 0.05), known)
     noisy = torch.randn(batch.clean.shape)
     plain, guided = guide.land(noisy, 1.0, 1.0), guide.land(noisy, 1.0, 3.0)
     assert plain.shape == noisy.shape
