@@ -26,6 +26,7 @@ STAGES = {
     "latents": (f"{_STAGES} latents", "Let portraits act the clips."),
     "teacher": (f"{_STAGES} teacher", "Train the denoising teacher."),
     "student": (f"{_STAGES} student", "Distil the few-step student; write the weights."),
+    "sync": (f"{_STAGES} sync", "Teach the scorer of sync that judges finished weights."),
     "all": (f"{_STAGES} all", "Run every stage, in this order."),
 }
 _EVALUATION = "realtime_model.training.evaluate"

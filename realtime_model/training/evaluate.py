@@ -19,20 +19,19 @@ from realtime_model.factory import build_model
 from realtime_model.generator import Generator
 from realtime_model.portrait import frame_portrait
 from realtime_model.training.identity import FaceEmbedder
-from realtime_model.training.judging.clip import Case, Judged, judge_all
+from realtime_model.training.judging.clip import Case, Judged, Judges, judge_all
 from realtime_model.training.judging.drift import Drift, DriftMeter, film_drift, frames_of
 from realtime_model.training.judging.heldout import load_cases
 from realtime_model.training.judging.report import Judgement, open_folder, write_report
 from realtime_model.training.judging.targets import target_of
+from realtime_model.training.sync import SyncScorer, load_scorer
 
 
-def judge_cases(
-    model: Generator, cases: list[Case], embedder: FaceEmbedder | None, bar: Progress
-) -> list[Judged]:
+def judge_cases(model: Generator, cases: list[Case], judges: Judges, bar: Progress) -> list[Judged]:
     """Judge every case, under a progress bar."""
     task = bar.add_task("judging", total=len(cases))
     judged = []
-    for one in judge_all(model, cases, embedder):
+    for one in judge_all(model, cases, judges):
         judged.append(one)
         bar.update(task, advance=1)
     return judged
@@ -73,12 +72,12 @@ def main(
         open_folder(out)
         cases = load_cases(runs, clips=clips, portraits=portraits)
         model = build_model(preset, threads=threads)
-        embedder = FaceEmbedder() if identity else None
+        judges = Judges(FaceEmbedder() if identity else None, _scorer(runs, console))
         with Progress(console=console) as bar:
-            judged = judge_cases(model, cases, embedder, bar)
+            judged = judge_cases(model, cases, judges, bar)
             drift = None
             if drift_minutes > 0:
-                drift = watch_drift(model, cases[0], drift_minutes, embedder, bar)
+                drift = watch_drift(model, _steadiest(cases), drift_minutes, judges.embedder, bar)
         judgement = Judgement(judged, drift, command, _about(model, cases, preset))
         write_report(judgement, out)
     except ModelError as exc:
@@ -86,6 +85,21 @@ def main(
         sys.exit(1)
     console.print(_table(judgement.summary))
     console.print(f"Report: {out / 'report.html'}, figures: {out / 'report.json'}")
+
+
+def _steadiest(cases: list[Case]) -> Case:
+    """Whom the long film shows: a photograph, where embeddings of faces are least noisy."""
+    return next((case for case in cases if case.style == "photo"), cases[0])
+
+
+def _scorer(runs: Path, console: Console) -> SyncScorer | None:
+    path = runs / "sync" / "last.pt"
+    if path.is_file():
+        return load_scorer(path)
+    console.print(
+        "Sync is left out: nobody was taught to judge it. Run 'emolive train sync' first."
+    )
+    return None
 
 
 def _about(model: Generator, cases: list[Case], preset: Path | None) -> str:

@@ -14,6 +14,7 @@ from realtime_model.errors import ConfigError
 from realtime_model.training.codec import CodecRecipe
 from realtime_model.training.denoising import DiffusionRecipe
 from realtime_model.training.hearing import HearingRecipe
+from realtime_model.training.sync import SyncRecipe
 
 _T = TypeVar("_T")
 
@@ -75,6 +76,7 @@ class TrainRecipe:
     latents: LatentsRecipe = field(default_factory=LatentsRecipe)
     reader: ReaderRecipe = field(default_factory=ReaderRecipe)
     denoiser: DiffusionRecipe = field(default_factory=DiffusionRecipe)
+    sync: SyncRecipe = field(default_factory=SyncRecipe)
 
 
 def load_recipe(path: Path) -> TrainRecipe:

@@ -16,7 +16,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from torch import Tensor
 
 from realtime_model.autoencoder import Codec
-from realtime_model.checkpoint import save_network
+from realtime_model.checkpoint import load_network, save_network
 from realtime_model.errors import ModelError, TrainingError
 from realtime_model.network import EmoNetwork
 from realtime_model.training.codec import CodecData, train_codec
@@ -35,6 +35,7 @@ from realtime_model.training.rendering import (
     render_codec_set,
     with_sleepers,
 )
+from realtime_model.training.sync import SyncScorer, train_sync
 from realtime_model.training.windows import DiffusionData
 
 SPLITS = ("heldout", "train")
@@ -51,6 +52,7 @@ class Stage(StrEnum):
     LATENTS = "latents"
     TEACHER = "teacher"
     STUDENT = "student"
+    SYNC = "sync"
     ALL = "all"
 
 
@@ -76,6 +78,7 @@ class Workshop:
             Stage.LATENTS: self.latents,
             Stage.TEACHER: self.teacher,
             Stage.STUDENT: self.student,
+            Stage.SYNC: self.sync,
         }
         try:
             for step in steps.values() if stage is Stage.ALL else (steps[stage],):
@@ -136,8 +139,7 @@ class Workshop:
 
     def teacher(self) -> None:
         """Train the teacher."""
-        network = EmoNetwork(self.recipe.model)
-        network.audio.load_state_dict(self._listened())
+        network = self._beginner()
         data, heldout = self._windows(network)
         reader = self._reader(data)
         out = self.runs / "teacher"
@@ -160,6 +162,32 @@ class Workshop:
         preset = Path(recipe.preset)
         save_network(network, preset)
         Console(stderr=True).print(f"The weights are finished: --preset {preset}", soft_wrap=True)
+
+    def sync(self) -> None:
+        """Teach the scorer of sync, with which finished weights are judged."""
+        pairs = {}
+        for split in SPLITS:
+            played = load_played(self._played(split))
+            if not played:
+                raise _missing(self._played(split), Stage.LATENTS)
+            pairs[split] = (played, self._heard(split))
+        scorer, out = SyncScorer(self.recipe.model.audio.mels), self.runs / "sync"
+        train_sync(scorer, pairs["train"], pairs["heldout"], self.recipe.sync, out)
+
+    def _beginner(self) -> EmoNetwork:
+        """The network a teacher is made of: one that has learned to hear, or a whole preset."""
+        start = self.recipe.denoiser.start
+        if not start:
+            network = EmoNetwork(self.recipe.model)
+            network.audio.load_state_dict(self._listened())
+            return network
+        network = load_network(Path(start))
+        if network.config != self.recipe.model:
+            raise TrainingError(
+                f"{start} is of other sizes than this recipe: give `model` its configuration, or "
+                "leave `denoiser: start` empty"
+            )
+        return network.requires_grad_().train()
 
     def _rendered(self, split: str) -> Path:
         return self.runs / "codec" / split
@@ -226,7 +254,8 @@ class Workshop:
         if not kept.is_file():
             # More latents may come later; the trained networks keep the scale they began with.
             kept.parent.mkdir(parents=True, exist_ok=True)
-            save_whole(found["train"].scale(), kept)
+            started = self.recipe.denoiser.start
+            save_whole(network.latent_scale if started else found["train"].scale(), kept)
         network.latent_scale.copy_(torch.load(kept, weights_only=True))
         return found["train"], found["heldout"]
 

@@ -35,6 +35,7 @@ from realtime_model.training.judging.picture import (
 from realtime_model.training.motion import FPS, loudness_of
 from realtime_model.training.rendering import Clip, Sitter
 from realtime_model.training.speech.phones import Phone
+from realtime_model.training.sync import Sync, SyncScorer, judge_sync
 
 _FACE_EVERY = 12  # frames; an embedding takes most of a second
 _REST_SAMPLES = 16_000  # one second
@@ -105,20 +106,31 @@ class Readings:
         return MouthScale.of(self.rig.seen.opening, self.rig.zero)
 
 
-def judge_all(
-    model: Generator, cases: Sequence[Case], embedder: FaceEmbedder | None
-) -> Iterator[Judged]:
+@dataclass(frozen=True, slots=True)
+class Judges:
+    """Trained networks that look at films; what is None is left out.
+
+    Attributes:
+        embedder: tells who it is.
+        scorer: tells whether sound and mouth belong together.
+    """
+
+    embedder: FaceEmbedder | None = None
+    scorer: SyncScorer | None = None
+
+
+def judge_all(model: Generator, cases: Sequence[Case], judges: Judges) -> Iterator[Judged]:
     """Judge every case; yields as it goes."""
     landmarker = FaceLandmarker()
     for number, case in enumerate(cases):
-        yield judge(model, case, landmarker, embedder, seed=number)
+        yield judge(model, case, landmarker, judges, seed=number)
 
 
 def judge(
     model: Generator,
     case: Case,
     landmarker: FaceLandmarker,
-    embedder: FaceEmbedder | None,
+    judges: Judges,
     *,
     seed: int = 0,
 ) -> Judged:
@@ -128,7 +140,7 @@ def judge(
         model: renders the film.
         case: who says what.
         landmarker: reads the films, the model's and the rig's.
-        embedder: tells who it is; None leaves identity out.
+        judges: look at what the landmarker cannot.
         seed: of the head's motion, in both films.
     """
     picture, clip = case.sitter.portrait.image, case.clip
@@ -138,8 +150,9 @@ def judge(
     heard = np.concatenate([clip.audio, np.zeros(_REST_SAMPLES, np.int16)])
     frames = film(model, picture, heard, seed=seed)
     read = Readings(track(frames, landmarker), play(portrait, clip, landmarker, seed))
-    who = _identity(portrait, frames, embedder)
-    figures = _figures(case, portrait, frames, read, who, model.geometry.hop_frames)
+    who = _identity(portrait, frames, judges.embedder)
+    fits = _fit(clip, read, judges.scorer)
+    figures = _figures(case, portrait, frames, read, who, fits, model.geometry.hop_frames)
     return Judged(figures, _curves(case, read), contact_sheet(frames))
 
 
@@ -149,6 +162,7 @@ def _figures(
     frames: NDArray[np.uint8],
     read: Readings,
     identity: tuple[float, float] | None,
+    fits: tuple[Sync | None, Sync | None],
     hop_frames: int,
 ) -> ClipFigures:
     """All figures of a film (t, h, w, 3)."""
@@ -159,6 +173,7 @@ def _figures(
     ceiling = correlation(rig.opening, truth[shown])
     closing = closures(seen.opening, numbers, phones, read.scale)
     above = vowels_above(seen.opening, numbers, phones)
+    fit, rig_fit = fits
     silent = silent_frames(case.clip.audio, len(frames))
     return ClipFigures(
         portrait=case.sitter.name,
@@ -179,6 +194,10 @@ def _figures(
         vowels_of=above.total,
         rounding=rounding(seen.width, numbers, phones),
         rig_rounding=rounding(rig.width, shown, phones),
+        sync=None if fit is None else fit.hits,
+        sync_of=0 if fit is None else fit.windows,
+        sync_offset=None if fit is None else fit.offset_frames,
+        rig_sync=None if rig_fit is None else rig_fit.hits,
         blinks_per_minute=count_blinks(seen.eyes) / (len(frames) / FPS / 60),
         head_deg=_wander(seen),
         rig_head_deg=_wander(rig),
@@ -214,6 +233,21 @@ def _identity(
         return None
     distances = embedder.distances(portrait.image, frames[::_FACE_EVERY])
     return float(np.median(distances)), float(distances.max())
+
+
+def _fit(clip: Clip, read: Readings, scorer: SyncScorer | None) -> tuple[Sync | None, Sync | None]:
+    """How well sound and mouth belong together, in the model's film and in the rig's."""
+    if scorer is None:
+        return None, None
+    own, rig, drawn = read.model, read.rig.seen, read.rig.numbers
+    every = np.arange(int(drawn[-1]) + 1)
+    opening, width = (
+        np.interp(every, drawn, curve).astype(np.float32) for curve in (rig.opening, rig.width)
+    )
+    return (
+        judge_sync(scorer, clip.audio, own.opening, own.width),
+        judge_sync(scorer, clip.audio, opening, width),
+    )
 
 
 def _wander(seen: Tracked) -> float:

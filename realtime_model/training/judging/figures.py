@@ -36,6 +36,10 @@ class ClipFigures:
         vowels_of: how many pairs there are.
         rounding: how much narrower the mouth is on u, o, w than on i, e, in its deviations.
         rig_rounding: the same off the rig's frames.
+        sync: share of the seconds of speech in which sound and mouth belong together.
+        sync_of: how many seconds there are; they overlap.
+        sync_offset: frames by which the mouth is late, in its eyes.
+        rig_sync: the same share off the rig's frames.
         blinks_per_minute: closings of both eyes.
         head_deg: deviation of pitch, yaw and roll together, in degrees.
         rig_head_deg: the same off the rig's frames.
@@ -66,6 +70,10 @@ class ClipFigures:
     vowels_of: int
     rounding: float | None
     rig_rounding: float | None
+    sync: float | None
+    sync_of: int
+    sync_offset: float | None
+    rig_sync: float | None
     blinks_per_minute: float
     head_deg: float
     rig_head_deg: float
@@ -119,6 +127,8 @@ _SUMMARY: tuple[tuple[str, str, Reduce], ...] = (
     ("silent_opening_worst", "silent_opening", np.max),
     ("rounding", "rounding", np.mean),
     ("rig_rounding", "rig_rounding", np.mean),
+    ("sync_offset_median", "sync_offset", np.median),
+    ("rig_sync", "rig_sync", np.mean),
     ("blinks_per_minute", "blinks_per_minute", np.mean),
     ("head_deg", "head_deg", np.mean),
     ("rig_head_deg", "rig_head_deg", np.mean),
@@ -136,6 +146,7 @@ _COUNTED = (
     ("closures", "closures", "closures_of"),
     ("rig_closures", "rig_closures", "closures_of"),
     ("vowels_above", "vowels_above", "vowels_of"),
+    ("sync", "sync", "sync_of"),
 )
 
 

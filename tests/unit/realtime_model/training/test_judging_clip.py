@@ -13,7 +13,13 @@ from realtime_model.network import EmoNetwork
 from realtime_model.training.correlation import correlation
 from realtime_model.training.evaluation import track
 from realtime_model.training.judging.ceiling import play, rig_opening
-from realtime_model.training.judging.clip import Case, contact_sheet, count_blinks, judge_all
+from realtime_model.training.judging.clip import (
+    Case,
+    Judges,
+    contact_sheet,
+    count_blinks,
+    judge_all,
+)
 from realtime_model.training.rendering import Clip, Sitter
 from realtime_model.training.speech.phones import Phone
 
@@ -71,7 +77,7 @@ def test_a_judged_clip_has_its_figures_curves_and_pictures(
 ) -> None:
     phones = (Phone("b", 0.0, 0.2), Phone("a", 0.2, 0.6), Phone("i", 0.6, 1.12))
     case = Case(sitters[0], "photo", clips[0], phones, clips[1])
-    (judged,) = judge_all(Generator(network), [case], None)
+    (judged,) = judge_all(Generator(network), [case], Judges())
     f = judged.figures
     assert (f.portrait, f.style, f.clip, f.language) == ("one", "photo", "clip-0", "en-us")
     assert f.seconds == pytest.approx(28 / 25 + 1)  # a second of rest

@@ -43,6 +43,10 @@ def judged(name: str, lips: float) -> Judged:
         vowels_of=0,
         rounding=None,
         rig_rounding=None,
+        sync=0.9,
+        sync_of=40,
+        sync_offset=0.0,
+        rig_sync=0.95,
         blinks_per_minute=15.0,
         head_deg=2.0,
         rig_head_deg=2.0,
@@ -127,7 +131,7 @@ def test_a_missed_target_is_marked_and_counted(judgement: Judgement) -> None:
     better = replace(judgement, judged=[judged("anna", 0.9)], drift=None)
     assert missed(better.summary) == []
     assert 'class="missed"' not in page(better)
-    assert "15 of 15 targets are held." in page(better)
+    assert "17 of 17 targets are held." in page(better)
 
 
 def test_the_worst_clip_is_looked_at_closely() -> None:

@@ -1,15 +1,18 @@
 """The stages hand over to each other, from pictures and voices to weights that speak."""
 
 import json
+import shutil
 from contextlib import AbstractContextManager
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 import yaml
 from PIL import Image
 
+from realtime_model.checkpoint import load_network
 from realtime_model.config import ModelConfig
 from realtime_model.contract import AudioWindow, RgbImage, StreamOptions
 from realtime_model.errors import TrainingError
@@ -25,6 +28,7 @@ from realtime_model.training.recipe import (
 )
 from realtime_model.training.rendering import Clip
 from realtime_model.training.stages import Stage, Workshop, main
+from realtime_model.training.sync import SyncRecipe, load_scorer
 
 IN_ORDER = (
     Stage.RENDER,
@@ -33,6 +37,7 @@ IN_ORDER = (
     Stage.LATENTS,
     Stage.TEACHER,
     Stage.STUDENT,
+    Stage.SYNC,
 )
 
 
@@ -48,6 +53,7 @@ def little(tiny: ModelConfig, folder: Path) -> TrainRecipe:
         latents=LatentsRecipe(idle=1, heldout_clips=1),
         reader=ReaderRecipe(steps=1),
         denoiser=DiffusionRecipe(steps=1, distill_steps=1, batch=2),
+        sync=SyncRecipe(steps=1, batch=2),
     )
 
 
@@ -79,6 +85,7 @@ def test_all_stages_in_order_end_in_weights_that_speak(
 ) -> None:
     for stage in IN_ORDER:
         workshop.run(stage)
+    assert load_scorer(workshop.runs / "sync" / "last.pt").mels == workshop.recipe.model.audio.mels
     model = build_model(Path(workshop.recipe.preset), threads=1)
     assert model.config == workshop.recipe.model
     assert not np.allclose(model.network.latent_scale.numpy(), 1)
@@ -104,6 +111,7 @@ def test_all_stages_in_order_end_in_weights_that_speak(
         (Stage.LATENTS, "portraits"),
         (Stage.TEACHER, "listener"),
         (Stage.STUDENT, "codec"),
+        (Stage.SYNC, "latents"),
     ],
 )
 def test_a_stage_run_too_early_names_the_one_to_run_first(
@@ -147,3 +155,28 @@ def test_the_command_ends_with_a_sentence_and_no_traceback(
     said = capsys.readouterr().err
     assert said.startswith("error: ")
     assert "emolive train portraits" in said
+
+
+def test_a_teacher_may_begin_with_a_finished_preset(workshop: Workshop) -> None:
+    for stage in IN_ORDER[:-1]:
+        workshop.run(stage)
+    recipe = workshop.recipe
+    further = replace(recipe.denoiser, start=recipe.preset, lr=0.0)
+    elsewhere = Path(recipe.runs) / "teacher"
+    kept = torch.load(elsewhere / "scale.pt", weights_only=True)
+    shutil.rmtree(elsewhere)
+    Workshop(replace(recipe, denoiser=further)).run(Stage.TEACHER)
+    taught = torch.load(elsewhere / "last.pt", weights_only=True)["average"]
+    began = load_network(Path(recipe.preset)).state_dict()
+    assert all(torch.allclose(taught[key], began[key]) for key in taught)
+    assert torch.allclose(torch.load(elsewhere / "scale.pt", weights_only=True), kept, rtol=1e-3)
+
+
+def test_a_beginning_of_other_sizes_is_refused(workshop: Workshop, tiny: ModelConfig) -> None:
+    for stage in IN_ORDER[:-1]:
+        workshop.run(stage)
+    recipe = workshop.recipe
+    wider = replace(tiny, denoiser=replace(tiny.denoiser, temb=96))
+    other = replace(recipe, model=wider, denoiser=replace(recipe.denoiser, start=recipe.preset))
+    with pytest.raises(TrainingError, match=r"small\.yaml is of other sizes"):
+        Workshop(other).run(Stage.TEACHER)
