@@ -3,13 +3,9 @@
 import resource
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
-from importlib.util import find_spec
-from pathlib import Path
 
-import numpy as np
 import pytest
 import torch
-from PIL import Image
 
 from realtime_model.config import AudioConfig, CodecConfig, DenoiserConfig, ModelConfig
 from realtime_model.contract import RgbImage
@@ -29,15 +25,6 @@ TINY = ModelConfig(
 def one_thread_one_seed() -> None:
     torch.set_num_threads(1)
     torch.manual_seed(0)
-
-
-@pytest.fixture(scope="session")
-def astronaut() -> RgbImage:
-    """A public-domain photograph of a person, (512, 512, 3); the package is not imported."""
-    package = find_spec("skimage")
-    assert package is not None
-    assert package.origin is not None
-    return np.asarray(Image.open(Path(package.origin).parent / "data" / "astronaut.png"))
 
 
 @pytest.fixture(scope="session")
