@@ -38,6 +38,8 @@ from realtime_model.schedule import ladder, sample
 from realtime_model.state import Avatar, StreamState, frame_noise
 
 _SETTLING = 3  # chunks until a portrait that hears nothing has closed its mouth
+_PRESS = 0.2  # how much further than until they touch lips are closed at rest
+_PARTED = 0.15  # of the way to as open as in the portrait: from there on nothing is pressed
 _RIG_CELLS = 64  # side of the field of motion that latents are pooled from
 
 
@@ -263,7 +265,21 @@ def _shown(state: StreamState, latents: Tensor) -> Tensor:
     avatar = state.avatar
     pose, detail = glide(state.last_hop, latents, avatar.mouth).chunk(2, 1)
     quiet, closed = (rest.chunk(2)[1] for rest in (avatar.quiet, avatar.closed))
-    return torch.cat([pose, closed + (detail - quiet) * state.options.expression], 1)
+    moved = (detail - quiet) * state.options.expression
+    return torch.cat([pose, (1 + _press(moved, closed)) * closed + moved], 1)
+
+
+def _press(moved: Tensor, closed: Tensor) -> Tensor:
+    """How much further lips that rest are closed than until they touch, (f, 1, 1, 1).
+
+    The decoder stops a little short of closing a mouth that laughs. Lips that speak are left alone.
+
+    Args:
+        moved: what speech adds to rest, (f, c, 8, 8).
+        closed: what closing the mouth of the portrait takes, (c, 8, 8).
+    """
+    parted = -(moved * closed).sum((1, 2, 3)) / closed.square().sum().clamp(min=1e-6)
+    return _PRESS * (1 - parted / _PARTED).clamp(0, 1)[:, None, None, None]
 
 
 def _stack_references(parts: Sequence[ReferenceCache]) -> ReferenceCache:

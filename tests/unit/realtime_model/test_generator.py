@@ -17,7 +17,7 @@ from realtime_model.contract import AudioWindow, RgbImage, StreamOptions
 from realtime_model.errors import PortraitError, ShapeError, StreamError
 from realtime_model.face import FaceLandmarker
 from realtime_model.factory import build_model
-from realtime_model.generator import Generator, _shown
+from realtime_model.generator import Generator, _press, _shown
 from realtime_model.network import EmoNetwork
 from realtime_model.portrait import frame_portrait
 from realtime_model.rig import FaceRig, at_rest, displacement
@@ -191,7 +191,17 @@ def test_what_a_network_makes_of_silence_is_shown_as_rest(
     options = StreamOptions(expression=expression)
     state = StreamState(avatar, still[:2], avatar.quiet.expand_as(still), 1, options)
     detail = _shown(state, avatar.quiet.expand_as(still)).chunk(2, 1)[1]
-    assert torch.allclose(detail, avatar.closed.chunk(2)[1].expand_as(detail), atol=1e-5)
+    pressed = 1.2 * avatar.closed.chunk(2)[1]
+    assert torch.allclose(detail, pressed.expand_as(detail), atol=1e-5)
+
+
+def test_lips_are_pressed_at_rest_and_not_when_they_part() -> None:
+    closed = torch.randn(2, 8, 8)
+    moved = torch.stack([-share * closed for share in (-0.5, 0.0, 0.075, 0.15, 0.9)])
+    assert _press(moved, closed).flatten().tolist() == pytest.approx(
+        [0.2, 0.2, 0.1, 0, 0], abs=1e-5
+    )
+    assert torch.isfinite(_press(moved, torch.zeros_like(closed))).all()
 
 
 def test_motion_frames_carry_over_to_the_next_chunk(model: Generator, astronaut: RgbImage) -> None:
