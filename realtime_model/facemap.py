@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from realtime_model.face import FACE_OVAL
+from realtime_model.rig import distance
 
 Floats = NDArray[np.float32]
 
@@ -39,10 +40,7 @@ def lips_at_rest(landmarks: NDArray[np.floating]) -> Floats:
     A mouth that is open in the portrait has this far to close. Distances of landmarks (478, 3).
     """
     points = landmarks.astype(np.float64)
-    gap, mouth, face = (
-        np.linalg.norm(points[one] - points[other])
-        for one, other in ((13, 14), (61, 291), (234, 454))
-    )
+    gap, mouth, face = (distance(points, *pair) for pair in ((13, 14), (61, 291), (234, 454)))
     return np.array([gap / face, mouth / face], np.float32)
 
 

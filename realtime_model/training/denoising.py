@@ -6,7 +6,6 @@ Whether a training worked is asked of whole clips, rolled out as serving does it
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import pairwise
 
 import numpy as np
 import torch
@@ -15,7 +14,7 @@ from torch import Tensor, nn
 from realtime_model.denoiser import Conditions, ReferenceCache
 from realtime_model.features import PAST_FRAMES, neighbours
 from realtime_model.network import EmoNetwork
-from realtime_model.schedule import add_noise, levels, step_down
+from realtime_model.schedule import add_noise, ladder, sample
 from realtime_model.training.correlation import correlation
 from realtime_model.training.hearing import HeardClip
 from realtime_model.training.latents import Played
@@ -137,6 +136,22 @@ def correlated_noise(
     return math.sqrt(0.9) * shared + math.sqrt(0.1) * torch.randn(shape, generator=dice)
 
 
+def descend(
+    model: Denoising,
+    noisy: Tensor,
+    down: tuple[float, ...],
+    cache: ReferenceCache,
+    given: Conditions,
+) -> Tensor:
+    """Latents after the model's own steps down a ladder of levels, or a part of one."""
+
+    def velocity_at(z: Tensor, level: Tensor) -> Tensor:
+        v: Tensor = model.backbone(z, level, cache, given)
+        return v
+
+    return sample(velocity_at, noisy, down)
+
+
 @torch.inference_mode()
 def roll_out(
     model: Denoising,
@@ -155,7 +170,7 @@ def roll_out(
     past = torch.zeros(1, config.denoiser.motion_frames, channels, side, side)
     haze = torch.full((1,), config.sampler.motion_noise)
     speed, known = torch.zeros(1, hop), torch.zeros(1, dtype=torch.bool)
-    ladder = levels(steps, config.sampler.second_level)
+    down = ladder(config.sampler, steps)
     dice = torch.Generator().manual_seed(seed)
     shared = torch.randn(1, 1, *past.shape[2:], generator=dice)
     out = []
@@ -166,9 +181,7 @@ def roll_out(
         given = model.given(past, haze, look, tokens, gesture, speed, known)
         fresh = torch.randn(1, hop, *past.shape[2:], generator=dice)
         z = math.sqrt(0.9) * shared + math.sqrt(0.1) * fresh
-        for high, low in pairwise(ladder):
-            now = torch.full((1,), high)
-            z = step_down(z, model.backbone(z, now, cache, given), now, torch.full((1,), low))
+        z = descend(model, z, down, cache, given)
         past = torch.cat([past, z], 1)[:, -past.shape[1] :]
         out.append(z[0])
     return torch.cat(out)

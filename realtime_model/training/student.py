@@ -1,20 +1,19 @@
 """The student's loss: to land at once where the guided teacher arrives in small steps."""
 
 from collections.abc import Callable
-from itertools import pairwise
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from realtime_model.denoiser import Conditions, ReferenceCache
-from realtime_model.schedule import clean_from, levels, step_down
+from realtime_model.schedule import clean_from, ladder, sample
 from realtime_model.training.denoising import (
     Denoising,
     DiffusionRecipe,
     correlated_noise,
     corrupted,
     deafened,
+    descend,
     shared_noise,
 )
 from realtime_model.training.lips import LipReader, lip_error
@@ -48,13 +47,13 @@ class Guide:
 
     def land(self, noisy: Tensor, level: float, strength: float) -> Tensor:
         """Clean latents that guided steps from ``level`` arrive at."""
-        for high, low in pairwise(np.linspace(level, 0.0, _TEACHER_POINTS).tolist()):
-            now = torch.full((len(noisy),), high)
-            heard = self._backbone(noisy, now, self._cache, self._given)
-            unheard = self._backbone(noisy, now, self._cache, self._mute)
-            v = heard + (strength - 1) * (heard - unheard)
-            noisy = step_down(noisy, v, now, torch.full_like(now, low))
-        return noisy
+
+        def velocity_at(z: Tensor, now: Tensor) -> Tensor:
+            heard: Tensor = self._backbone(z, now, self._cache, self._given)
+            unheard: Tensor = self._backbone(z, now, self._cache, self._mute)
+            return heard + (strength - 1) * (heard - unheard)
+
+        return sample(velocity_at, noisy, tuple(np.linspace(level, 0.0, _TEACHER_POINTS).tolist()))
 
 
 def student_step(
@@ -74,7 +73,7 @@ def student_step(
     """
     rng, dice = np.random.default_rng(seed), torch.Generator().manual_seed(seed)
     margin, frames = data.config.audio.margin_frames, data.config.geometry.hop_frames
-    ladder = levels(data.config.sampler.steps, data.config.sampler.second_level)
+    down = ladder(data.config.sampler, data.config.sampler.steps)
 
     def step(_: int) -> Step:
         *before, batch = data.sequence(rng, recipe.batch, 1 + int(rng.integers(recipe.rollout + 1)))
@@ -89,21 +88,22 @@ def student_step(
             with torch.no_grad():
                 tokens = student.tokens(window.mel, margin, frames)
                 given = student.given(past, haze, look, tokens, window.gesture, window.speed, known)
-            noise = correlated_noise(batch.clean.shape, dice, shared)
-            made = _descend(student, noise, ladder, cache, given)
+                noise = correlated_noise(batch.clean.shape, dice, shared)
+                made = descend(student, noise, down, cache, given)
             shown = made[:, -1:]
             past = torch.cat([past, made], 1)[:, -past.shape[1] :]
             haze = torch.full_like(haze, data.config.sampler.motion_noise)
         tokens = student.tokens(batch.mel, margin, frames)
         given = student.given(past, haze, look, tokens, batch.gesture, batch.speed, known)
         noisy = correlated_noise(batch.clean.shape, dice, shared)
-        chosen = int(rng.integers(len(ladder) - 1))
-        noisy = _descend(student, noisy, ladder[: chosen + 1], cache, given)
-        now = torch.full((rows,), ladder[chosen])
+        chosen = int(rng.integers(len(down) - 1))
+        with torch.no_grad():
+            noisy = descend(student, noisy, down[: chosen + 1], cache, given)
+        now = torch.full((rows,), down[chosen])
         guess = clean_from(noisy, student.backbone(noisy, now, cache, given), now)
         with torch.no_grad():
             guide = Guide(teacher, data, batch, past, haze, known)
-            goal = guide.land(noisy, ladder[chosen], recipe.guidance)
+            goal = guide.land(noisy, down[chosen], recipe.guidance)
         weight = 1 + recipe.mouth_weight * data.mouth[batch.who][:, None]
         follow = (((guess - goal).pow(2) + 1e-4).sqrt() * weight).mean() / weight.mean()
         truth = ((guess - batch.clean).abs() * data.decided(batch)).mean()
@@ -116,19 +116,3 @@ def student_step(
         return Step(loss, {"follow": follow, "truth": truth, "lips": lips, "motion": motion})
 
     return step
-
-
-@torch.no_grad()
-def _descend(
-    model: Denoising,
-    noisy: Tensor,
-    ladder: tuple[float, ...],
-    cache: ReferenceCache,
-    given: Conditions,
-) -> Tensor:
-    """Latents after the model's own steps down a part of its ladder."""
-    for high, low in pairwise(ladder):
-        now = torch.full((len(noisy),), high)
-        v = model.backbone(noisy, now, cache, given)
-        noisy = step_down(noisy, v, now, torch.full_like(now, low))
-    return noisy
