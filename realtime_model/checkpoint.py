@@ -19,8 +19,9 @@ from torch import nn
 from realtime_model.config import ModelConfig
 from realtime_model.errors import CheckpointError, ConfigError
 from realtime_model.network import EmoNetwork
+from realtime_model.presets import DEFAULT, preset_path
 
-DEFAULT_PRESET = Path(__file__).parent / "assets" / "weights" / "emo-tiny.yaml"
+DEFAULT_PRESET = preset_path(DEFAULT)
 
 
 class Configured(Protocol):
@@ -89,6 +90,8 @@ def read_weights(preset: Path) -> tuple[ModelConfig, dict[str, torch.Tensor]]:
         ConfigError: the configuration has an unknown key or an impossible size.
     """
     body = _read_preset(preset)
+    if "sha256" not in body:
+        raise ConfigError(f"{preset} names no weights: it needs the key sha256, or config.parts")
     weights = preset.with_suffix(".safetensors")
     try:
         raw = weights.read_bytes()
@@ -105,6 +108,16 @@ def read_weights(preset: Path) -> tuple[ModelConfig, dict[str, torch.Tensor]]:
         raise CheckpointError(f"{weights} is not a safetensors file") from exc
 
 
+def read_config(preset: Path) -> ModelConfig:
+    """Return a preset's configuration; its weights are not looked at.
+
+    Raises:
+        CheckpointError: the file is missing.
+        ConfigError: the configuration has an unknown key or an impossible size.
+    """
+    return ModelConfig.read(_read_preset(preset)["config"])
+
+
 def _read_preset(preset: Path) -> dict[str, Any]:
     try:
         body = yaml.safe_load(preset.read_text())
@@ -112,9 +125,12 @@ def _read_preset(preset: Path) -> dict[str, Any]:
         raise CheckpointError(f"{preset} cannot be read: name an existing preset") from exc
     except yaml.YAMLError as exc:
         raise ConfigError(f"{preset} is not valid YAML: {exc}") from exc
-    if not isinstance(body, dict) or set(body) != {"sha256", "config"}:
-        raise ConfigError(f"{preset} must hold exactly the keys sha256 and config")
-    return body
+    known = isinstance(body, dict) and {"config"} <= body.keys() <= {"sha256", "config"}
+    if not known or not isinstance(body["config"], dict):
+        raise ConfigError(
+            f"{preset} must hold the keys config and, for weights beside it, sha256, and no others"
+        )
+    return dict(body)
 
 
 def fit(network: nn.Module, state: dict[str, torch.Tensor], preset: Path) -> None:

@@ -77,10 +77,11 @@ class SamplerConfig(_Section):
     motion_noise: float = 0.05
     path: str = "cosine"  # or "linear": Stable Diffusion's timesteps, see `schedule`
     guidance: float = 1.0  # classifier-free; 1 runs the conditional pass alone
+    guide: str = "two-pass"  # or "fused", "self-negative": see `unet.network`
 
     def __post_init__(self) -> None:
-        if self.path not in ("cosine", "linear"):
-            raise ConfigError(f"sampler.path is cosine or linear, not {self.path}")
+        _one_of("sampler.path", self.path, ("cosine", "linear"))
+        _one_of("sampler.guide", self.guide, ("two-pass", "fused", "self-negative"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,8 +118,7 @@ class UnetConfig(_Section):
             raise ConfigError("unet.attend needs one entry for each of unet.widths")
         if len(self.audio_scales) != 3:
             raise ConfigError("unet.audio_scales are three: pose, face and lips")
-        if self.first_motion not in ("portrait", "zeros"):
-            raise ConfigError(f"unet.first_motion is portrait or zeros, not {self.first_motion}")
+        _one_of("unet.first_motion", self.first_motion, ("portrait", "zeros"))
         for width in self.widths:
             if width % self.heads or width % self.groups:
                 raise ConfigError(
@@ -128,8 +128,38 @@ class UnetConfig(_Section):
 
 
 @dataclass(frozen=True, slots=True)
+class PartsConfig(_Section):
+    """Which added weights a preset with a unet is made of, by their kind in the store."""
+
+    network: str = ""  # the UNets; empty: the weights lie beside the preset, as for emo-tiny
+    voice: str = "wav2vec2"
+    encoder: str = "kl-vae"  # of the portrait, once a stream
+    decoder: str = "kl-vae"  # of every frame; taesd is eighteen times cheaper
+    folder: str = "var/weights"  # where `emolive weights add` put them
+
+
+@dataclass(frozen=True, slots=True)
+class RuntimeConfig(_Section):
+    """How a unet runs. None of this changes its pictures by more than its precision does."""
+
+    device: str = "auto"  # cuda where there is one, otherwise cpu
+    dtype: str = "auto"  # of the UNets: bfloat16 on cuda, otherwise float32
+    channels_last: bool = False  # maps in memory as cuDNN likes them
+    compile: bool = False  # torch.compile, block by block: minutes at the start
+    cuda_graphs: bool = False  # one launch a step instead of thousands
+
+    def __post_init__(self) -> None:
+        _one_of("runtime.device", self.device, ("auto", "cpu", "cuda"))
+        _one_of("runtime.dtype", self.dtype, ("auto", "float32", "bfloat16"))
+
+
+@dataclass(frozen=True, slots=True)
 class ModelConfig(_Section):
-    """A whole preset."""
+    """A whole preset.
+
+    With a section `unet` it is of Stable Diffusion's size, and `parts` and `runtime` say what it is
+    made of and how it runs; without one it is of `emo-tiny`'s.
+    """
 
     name: str = "emo-tiny"
     geometry: WindowGeometry = field(default_factory=WindowGeometry)
@@ -138,10 +168,40 @@ class ModelConfig(_Section):
     denoiser: DenoiserConfig = field(default_factory=DenoiserConfig)
     sampler: SamplerConfig = field(default_factory=SamplerConfig)
     unet: UnetConfig | None = None  # in place of codec and denoiser: `realtime_model.unet`
+    parts: PartsConfig | None = None
+    runtime: RuntimeConfig | None = None
+
+    def __post_init__(self) -> None:
+        if self.unet is not None:
+            return
+        foreign = {
+            "parts": self.parts is not None,
+            "runtime": self.runtime is not None,
+            "sampler.guidance": self.sampler.guidance != 1,
+            "sampler.guide": self.sampler.guide != "two-pass",
+            "sampler.path": self.sampler.path != "cosine",
+        }
+        for key, given in foreign.items():
+            if given:
+                raise ConfigError(
+                    f"{key} is for presets with a section unet, and {self.name} has none: remove "
+                    "it. This network was trained on the cosine path with its guidance inside, "
+                    "and runs in float32 on the processor"
+                )
+
+    @property
+    def motion_frames(self) -> int:
+        """How many of the last latents the next chunk is shown."""
+        return (self.unet or self.denoiser).motion_frames
 
     def plain(self) -> dict[str, Any]:
         """Return nested dictionaries that `read` takes back."""
         return dataclasses.asdict(self)
+
+
+def _one_of(key: str, value: str, known: tuple[str, ...]) -> None:
+    if value not in known:
+        raise ConfigError(f"{key} is {', '.join(known[:-1])} or {known[-1]}, not {value}")
 
 
 def _geometry(values: Mapping[str, Any], where: str) -> WindowGeometry:
@@ -158,4 +218,6 @@ _READERS: dict[str, Callable[[Mapping[str, Any], str], Any]] = {
     "denoiser": DenoiserConfig.read,
     "sampler": SamplerConfig.read,
     "unet": UnetConfig.read,
+    "parts": PartsConfig.read,
+    "runtime": RuntimeConfig.read,
 }

@@ -6,6 +6,8 @@ ModelError
 ├── PortraitError      a picture cannot become an avatar
 ├── ShapeError         an array does not have the promised shape
 ├── StreamError        a stream is unknown, or already open
+├── MemoryShortError   the processor or the GPU has too little memory
+├── DeviceError        the GPU or its driver failed
 └── TrainingError      a training cannot go on
 """
 
@@ -38,6 +40,18 @@ class StreamError(ModelError):
     """A stream id is unknown, or is opened twice."""
 
     code = "bad_stream"
+
+
+class MemoryShortError(ModelError):
+    """There is too little memory to load or to go on; the text names amounts, or what to do."""
+
+    code = "not_enough_memory"
+
+
+class DeviceError(ModelError):
+    """The GPU or its driver failed; nothing in this process can use it any more."""
+
+    code = "device_failed"
 
 
 class TrainingError(ModelError):

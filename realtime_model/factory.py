@@ -5,9 +5,10 @@ from pathlib import Path
 
 import torch
 
-from realtime_model.checkpoint import DEFAULT_PRESET, load_network
+from realtime_model.checkpoint import DEFAULT_PRESET, load_network, read_config
 from realtime_model.generator import Generator
 from realtime_model.heap import keep_freed_memory
+from realtime_model.tiny import TinyEngine
 
 
 def build_model(preset: Path | None = None, *, threads: int | None = None) -> Generator:
@@ -20,7 +21,14 @@ def build_model(preset: Path | None = None, *, threads: int | None = None) -> Ge
     Raises:
         CheckpointError: the weights are missing, altered or foreign.
         ConfigError: the preset is not usable.
+        MemoryShortError: there is too little memory for it.
     """
     keep_freed_memory()
     torch.set_num_threads(threads or min(2, os.cpu_count() or 1))
-    return Generator(load_network(preset or DEFAULT_PRESET))
+    preset = preset or DEFAULT_PRESET
+    config = read_config(preset)
+    if config.unet is None:
+        return Generator(TinyEngine(load_network(preset)))
+    from realtime_model.unet.building import build_unet  # diffusers, for those who need it
+
+    return Generator(build_unet(preset, config))

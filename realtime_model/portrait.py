@@ -43,7 +43,7 @@ class FramedPortrait:
     """A portrait as the model sees it.
 
     Attributes:
-        image: uint8 RGB, (256, 256, 3).
+        image: uint8 RGB, (size, size, 3); 256 pixels unless a preset asks for more.
         landmarks: float32 (478, 3), pixels of ``image``.
         box: left, top, right, bottom of the square in the source picture, in pixels; may reach
             outside.
@@ -59,12 +59,15 @@ def check_portrait(image: RgbImage, landmarker: FaceLandmarker) -> tuple[Portrai
     return inspect_portrait(image, landmarker)[0]
 
 
-def frame_portrait(image: RgbImage, landmarker: FaceLandmarker) -> FramedPortrait:
+def frame_portrait(
+    image: RgbImage, landmarker: FaceLandmarker, size_px: int = FRAME_PX
+) -> FramedPortrait:
     """Cut the square around the one face of a picture.
 
     Args:
         image: uint8 RGB of any size.
         landmarker: finds the face.
+        size_px: side of the square that is returned.
 
     Raises:
         PortraitError: no face, several, too small, turned away or cut off; the text says what to
@@ -75,7 +78,7 @@ def frame_portrait(image: RgbImage, landmarker: FaceLandmarker) -> FramedPortrai
         if not check.ok:
             raise PortraitError(check.name, check.message, check.advice)
     assert face is not None
-    return frame_face(image, face)
+    return frame_face(image, face, size_px)
 
 
 def frame_face(image: RgbImage, face: Face, size_px: int = FRAME_PX) -> FramedPortrait:

@@ -54,6 +54,18 @@ def clean_from(noisy: Tensor, v: Tensor, level: Tensor) -> Tensor:
     return alpha * noisy - sigma * v
 
 
+def velocity_to(clean: Tensor, noisy: Tensor, level: Tensor) -> Tensor:
+    """Return the prediction that implies a clean estimate: the inverse of `clean_from`.
+
+    Args:
+        clean: (b, ...), or what broadcasts to it.
+        noisy: (b, ...).
+        level: above 0, (b,).
+    """
+    alpha, sigma = alpha_sigma(_rows(level, noisy))
+    return (alpha * noisy - clean) / sigma
+
+
 def step_down(noisy: Tensor, v: Tensor, level: Tensor, target: Tensor) -> Tensor:
     """One deterministic (DDIM) step from a level to a lower one."""
     alpha, sigma = alpha_sigma(_rows(level, noisy))

@@ -2,69 +2,43 @@
 
 import math
 from dataclasses import dataclass, replace
+from typing import Generic, TypeVar
 
 import torch
 from torch import Tensor
 
-from realtime_model.autoencoder import Pyramid
 from realtime_model.contract import StreamOptions
-from realtime_model.denoiser import ReferenceCache
+
+AvatarT = TypeVar("AvatarT")
 
 
 @dataclass(frozen=True, slots=True)
-class Avatar:
-    """A portrait, prepared once; shared by all streams that show it.
-
-    Attributes:
-        pyramid: what the decoder needs, one row per position of the lids, see `lids.LEVELS`.
-        cache: what the backbone needs.
-        look: what the portrait adds inside ReferenceNet, (1, width, 8, 8).
-        mouth: how much each cell belongs to the mouth, (1, 1, 8, 8) in [0, 1].
-        quiet: what the network makes of silence, normalised, (c, 8, 8).
-        closed: what it should: the portrait at rest with its mouth closed, normalised, (c, 8, 8).
-    """
-
-    pyramid: Pyramid
-    cache: ReferenceCache
-    look: Tensor
-    mouth: Tensor
-    quiet: Tensor
-    closed: Tensor
-
-
-@dataclass(frozen=True, slots=True)
-class StreamState:
+class StreamState(Generic[AvatarT]):
     """One stream: who it shows, its last frames, its noise.
 
     Attributes:
-        avatar: the portrait.
-        motion_frames: last rendered latents, normalised, (n, c, 8, 8); zeros, the portrait itself,
-            at first.
-        last_hop: latents of the last chunk, normalised, (f, c, 8, 8); zeros at first.
+        avatar: the portrait, prepared by the engine; streams that show it may share it.
+        motion_frames: last rendered latents, as diffused, (n, c, h, w); before the first chunk the
+            portrait itself, or none where the network is then given zero maps.
+        last_hop: latents of the last chunk, as diffused, (f, c, h, w); the portrait itself at
+            first.
         steps: denoising steps.
         options: what was chosen for it.
         next_chunk: index the next window should have.
     """
 
-    avatar: Avatar
-    motion_frames: Tensor
+    avatar: AvatarT
+    motion_frames: Tensor | None
     last_hop: Tensor
     steps: int
     options: StreamOptions
     next_chunk: int = 0
 
-    def advanced(self, latents: Tensor, chunk_index: int) -> "StreamState":
-        """The state after a chunk of latents (f, c, 8, 8)."""
-        kept = torch.cat([self.motion_frames, latents])[-len(self.motion_frames) :]
-        return replace(self, motion_frames=kept, last_hop=latents, next_chunk=chunk_index + 1)
-
-    def restarted(self) -> "StreamState":
-        """The state before the first chunk."""
+    def advanced(self, latents: Tensor, chunk_index: int, motion: int) -> "StreamState[AvatarT]":
+        """The state after a chunk of latents (f, c, h, w), with the last ``motion`` frames kept."""
+        past = latents if self.motion_frames is None else torch.cat([self.motion_frames, latents])
         return replace(
-            self,
-            motion_frames=torch.zeros_like(self.motion_frames),
-            last_hop=torch.zeros_like(self.last_hop),
-            next_chunk=0,
+            self, motion_frames=past[-motion:], last_hop=latents, next_chunk=chunk_index + 1
         )
 
 

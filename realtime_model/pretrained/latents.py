@@ -16,6 +16,10 @@ CELL_PX = 8
 """Side of the square of pixels that one cell of a latent stands for."""
 
 
+FRAMES_AT_ONCE = 4
+"""How many pictures are decoded together."""
+
+
 class ImageLatents(nn.Module):
     """An autoencoder between uint8 pictures and latents (n, 4, h / 8, w / 8) of unit variance.
 
@@ -30,7 +34,7 @@ class ImageLatents(nn.Module):
     """
 
     def __init__(
-        self, network: nn.Module, device: torch.device, *, frames_at_once: int = 4
+        self, network: nn.Module, device: torch.device, *, frames_at_once: int = FRAMES_AT_ONCE
     ) -> None:
         super().__init__()
         self.dtype = torch.bfloat16 if device.type == "cuda" else torch.float32

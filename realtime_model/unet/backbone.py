@@ -58,11 +58,14 @@ class UnetConditions:
         audio: keys and values of the audio tokens for each mask, one triple per site, rows b * f.
         motion: the motion frames, one per site.
         speed: keys and values of the speeds, one per site, rows b; empty without speed layers.
+        scales: how much pose, face and lips of each row follow the voice, besides the config's
+            scales, (b, 3); none is as trained.
     """
 
     audio: tuple[tuple[KeyValue, ...], ...]
     motion: tuple[Past, ...]
     speed: tuple[KeyValue, ...]
+    scales: Tensor | None = None
 
     def unheard(self) -> "UnetConditions":
         """The same without a voice, for guidance: keys and values of audio tokens of zeros."""
@@ -70,7 +73,8 @@ class UnetConditions:
         def nothing(kv: KeyValue) -> KeyValue:
             return KeyValue(torch.zeros_like(kv.key), torch.zeros_like(kv.value))
 
-        return replace(self, audio=tuple(tuple(map(nothing, site)) for site in self.audio))
+        silent = tuple(tuple(map(nothing, site)) for site in self.audio)
+        return replace(self, audio=silent, scales=None)
 
 
 class Backbone(Trunk):
@@ -179,6 +183,7 @@ class Backbone(Trunk):
         """Return the velocity (b, f, 4, h, w) of noisy latents of the same shape at levels (b,)."""
         rows, frames = noisy.shape[:2]
         temb = self.embed_time(level).repeat_interleave(frames, 0)
+        scales = _scales(self.config.audio_scales, given.scales, frames)
 
         def modules(x: Tensor, place: Place) -> Tensor:
             if not place.attends:
@@ -188,7 +193,7 @@ class Backbone(Trunk):
             keys = reference.keys[site] if reference.keys else None
             x, _ = self.attention(place)(x, reference.face[site], keys)
             masks = _per_frame(reference.masks[place.depth], rows, frames)
-            x = self.audio(place)(x, given.audio[site], masks, self.config.audio_scales)
+            x = self.audio(place)(x, given.audio[site], masks, scales)
             speed = given.speed[site] if given.speed else None
             out: Tensor = self.time(place)(x, rows, given.motion[site], speed)
             return out
@@ -205,6 +210,16 @@ def _per_frame(of_rows: Tensor, rows: int, frames: int) -> Tensor:
     if len(of_rows) in (1, rows * frames):
         return of_rows
     return of_rows.repeat_interleave(frames, 0)
+
+
+def _scales(
+    trained: tuple[float, ...], of_rows: Tensor | None, frames: int
+) -> tuple[float | Tensor, ...]:
+    """How much each region follows the voice: a number for all frames, or (b * f, 1, 1)."""
+    if of_rows is None:
+        return trained
+    each = of_rows.repeat_interleave(frames, 0)[:, :, None, None]
+    return tuple(scale * each[:, i] for i, scale in enumerate(trained))
 
 
 def _by_site(parts: Sequence[tuple[KeyValue, ...]]) -> tuple[KeyValue, ...]:

@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from realtime_model.config import UnetConfig
 from realtime_model.unet.trunk import Place, places
 
+_HELD = 20  # maps of a site held at once: 16 of its gated feed-forward, input, norm, sum, output
+
 STAGES = ("resnet", "spatial", "audio", "time")
 
 
@@ -109,6 +111,19 @@ def audio_bytes(config: UnetConfig, frames: int, each: int = 2) -> int:
     """Bytes of the voice's keys and values during a chunk."""
     tokens = frames * config.audio_tokens
     return each * sum(3 * 2 * tokens * p.came for p in places(config) if p.attends)
+
+
+def activation_bytes(config: UnetConfig, side: int, frames: int, each: int = 2) -> int:
+    """Bytes a step holds at its widest: a gated feed-forward beside its inputs, and all skips.
+
+    An upper estimate for attention that keeps no scores.
+    """
+    widest = max(_cells(p, side) * p.width for p in places(config))
+    skips = sum(
+        (config.layers + 1) * (side >> depth) ** 2 * width
+        for depth, width in enumerate(config.widths)
+    )
+    return each * frames * (_HELD * widest + skips)
 
 
 def _linear(rows: float, came: int, went: int) -> float:

@@ -13,10 +13,14 @@ from torch import Tensor, nn
 
 from realtime_model.config import ModelConfig
 from realtime_model.errors import ConfigError, ShapeError
-from realtime_model.schedule import ladder, sample
+from realtime_model.schedule import ladder, sample, velocity_to
 from realtime_model.unet.backbone import Backbone, UnetConditions, UnetReference
 from realtime_model.unet.conditions import AudioProjection, FaceLocator, FaceProjection
 from realtime_model.unet.reference import ReferenceNet
+
+Step = Callable[[Tensor, Tensor, UnetReference, UnetConditions], Tensor]
+"""The backbone, or what stands for it: noisy latents, levels, portrait, conditions -> velocities.
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +34,10 @@ class Regions:
 
     box: Tensor
     masks: tuple[Tensor, ...]
+
+    def to(self, device: torch.device) -> "Regions":
+        """The same on a device."""
+        return Regions(self.box.to(device), tuple(mask.to(device) for mask in self.masks))
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,20 +171,37 @@ class UnetNetwork(nn.Module):
         return sample(self.guided(portrait, given), noise, ladder(sampler, steps or sampler.steps))
 
     def guided(
-        self, portrait: Portrait, given: UnetConditions
+        self, portrait: Portrait, given: UnetConditions, step: Step | None = None
     ) -> Callable[[Tensor, Tensor], Tensor]:
-        """Velocities for `schedule.sample`; with guidance, moved away from the unconditional ones.
+        """Velocities for `schedule.sample`; with guidance, moved away from unconditional ones.
 
-        That second pass knows no portrait, no identity, no place of a face and no voice, but the
-        same motion frames.
+        Where those come from is the config's ``sampler.guide``:
+
+        two-pass: a second pass that knows no portrait, no identity, no place of a face and no
+            voice, but the same motion frames.
+        self-negative: nowhere; the portrait as it is stands for what would be shown without a
+            voice. One pass, and frames are moved away from the still portrait.
+        fused: they are not asked for, because the weights were distilled with guidance inside.
+
+        Args:
+            portrait: of `portrait`, or a stack of b.
+            given: of `chunk`.
+            step: stands for the backbone, as a recording of it does; none is the backbone.
+
+        Source: self-negative is residual classifier-free guidance, arXiv:2312.12491, section 3.2.
         """
-        scale, unheard = self.config.sampler.guidance, given.unheard()
+        sampler, step = self.config.sampler, step or self.backbone
+        scale = 1.0 if sampler.guide == "fused" else sampler.guidance
+        unheard = given.unheard()
 
         def velocity_at(noisy: Tensor, level: Tensor) -> Tensor:
-            v: Tensor = self.backbone(noisy, level, portrait.cache, given)
+            v: Tensor = step(noisy, level, portrait.cache, given)
             if scale == 1.0:
                 return v
-            free: Tensor = self.backbone(noisy, level, portrait.nobody, unheard)
+            if sampler.guide == "self-negative":
+                free = velocity_to(portrait.still[:, None], noisy, level)
+            else:
+                free = step(noisy, level, portrait.nobody, unheard)
             return free + scale * (v - free)
 
         return velocity_at

@@ -96,7 +96,11 @@ class AudioTransformer(nn.Module):
         return tuple(a.key_value(tokens) for a in self.attn2)  # type: ignore[operator]
 
     def forward(
-        self, x: Tensor, audio: tuple[KeyValue, ...], masks: Tensor, scales: tuple[float, ...]
+        self,
+        x: Tensor,
+        audio: tuple[KeyValue, ...],
+        masks: Tensor,
+        scales: tuple[float | Tensor, ...],
     ) -> Tensor:
         """Return the new maps.
 
@@ -104,7 +108,8 @@ class AudioTransformer(nn.Module):
             x: (n, c, h, w).
             audio: of `key_value`, rows n.
             masks: (1 or n, 3, h * w), as `MASKS`.
-            scales: how much each region follows the voice; 1 is as trained.
+            scales: how much each region follows the voice, for all maps or (n, 1, 1); 1 is as
+                trained.
         """
         tokens = as_tokens(self.proj_in(self.norm(x)))
         normed = self.norm1(tokens)

@@ -17,11 +17,12 @@ from realtime_model.contract import AudioWindow, RgbImage, StreamOptions
 from realtime_model.errors import PortraitError, ShapeError, StreamError
 from realtime_model.face import FaceLandmarker
 from realtime_model.factory import build_model
-from realtime_model.generator import Generator, _press, _shown
+from realtime_model.generator import Generator
 from realtime_model.network import EmoNetwork
 from realtime_model.portrait import frame_portrait
 from realtime_model.rig import FaceRig, at_rest, displacement
 from realtime_model.state import StreamState
+from realtime_model.tiny import TinyEngine, _press, _shown
 
 CHUNKS = 3
 
@@ -50,6 +51,12 @@ def model(shared: Generator) -> Iterator[Generator]:
     yield shared
     for stream in ("a", "b", "c"):
         shared.close(stream)
+
+
+@pytest.fixture
+def engine(shared: Generator) -> TinyEngine:
+    assert isinstance(shared.engine, TinyEngine)
+    return shared.engine
 
 
 @pytest.fixture(scope="module")
@@ -171,22 +178,22 @@ def test_steps_motion_and_speed_matter(model: Generator, astronaut: RgbImage) ->
         assert furthest(played(model, astronaut, heard, options), usual) > 0
 
 
-def test_a_portrait_rests_as_its_landmarks_say(model: Generator, astronaut: RgbImage) -> None:
+def test_a_portrait_rests_as_its_landmarks_say(engine: TinyEngine, astronaut: RgbImage) -> None:
     framed = frame_portrait(astronaut, FaceLandmarker())
-    avatar = model.prepare(framed)
+    avatar = engine.prepare(framed)
     rig = FaceRig(framed.landmarks, 256)
     moved = torch.from_numpy(displacement(rig.source_of(at_rest()), 64).astype(np.float32))
     latent = latent_of(moved[None], 8)
-    assert torch.allclose(model.network.join(avatar.closed[None]), latent, atol=1e-3)
+    assert torch.allclose(engine.network.join(avatar.closed[None]), latent, atol=1e-3)
     # A mouth that has to close: its lower lip comes from further down in the picture.
     assert float(latent[0, 1][4:7, 3:5].max()) > 0.2
 
 
 @pytest.mark.parametrize("expression", [0.5, 1.0, 1.5])
 def test_what_a_network_makes_of_silence_is_shown_as_rest(
-    model: Generator, astronaut: RgbImage, expression: float
+    engine: TinyEngine, astronaut: RgbImage, expression: float
 ) -> None:
-    avatar = model.prepare(frame_portrait(astronaut, FaceLandmarker()))
+    avatar = engine.prepare(frame_portrait(astronaut, FaceLandmarker()))
     still = torch.zeros(4, *avatar.quiet.shape)
     options = StreamOptions(expression=expression)
     state = StreamState(avatar, still[:2], avatar.quiet.expand_as(still), 1, options)
@@ -267,6 +274,6 @@ def test_what_a_trained_file_says_is_what_memory_said(
     for weight in network.state_dict().values():
         weight.copy_(weight.half())  # files hold float16
     save_network(network, tmp_path / "tiny.yaml")
-    memory, file = Generator(network), build_model(tmp_path / "tiny.yaml", threads=1)
+    memory, file = Generator(TinyEngine(network)), build_model(tmp_path / "tiny.yaml", threads=1)
     heard = windows(0, memory)
     assert np.array_equal(played(memory, astronaut, heard), played(file, astronaut, heard))

@@ -6,20 +6,15 @@ import pytest
 import torch
 
 from realtime_model.contract import StreamOptions
-from realtime_model.network import EmoNetwork
-from realtime_model.portrait import FramedPortrait
 from realtime_model.state import StreamState, frame_noise
 
 SHAPE = (4, 8, 8)
 
 
 @pytest.fixture
-def state(network: EmoNetwork, framed: FramedPortrait) -> StreamState:
-    from realtime_model.generator import Generator
-
-    avatar = Generator(network).prepare(framed)
+def state() -> StreamState[str]:
     return StreamState(
-        avatar,
+        "somebody",
         torch.zeros(2, *SHAPE),
         torch.zeros(4, *SHAPE),
         steps=2,
@@ -49,20 +44,23 @@ def test_seeds_and_frames_have_noise_of_their_own() -> None:
     assert torch.isfinite(far).all()
 
 
-def test_the_newest_frames_become_motion_frames(state: StreamState) -> None:
+def test_the_newest_frames_become_motion_frames(state: StreamState[str]) -> None:
     latents = torch.arange(4.0).view(4, 1, 1, 1).expand(4, *SHAPE)
-    after = state.advanced(latents, 6)
-    assert after.motion_frames[:, 0, 0, 0].tolist() == [2, 3]
+    after = state.advanced(latents, 6, 2)
+    assert first_cells(after) == [2, 3]
     assert torch.equal(after.last_hop, latents)
     assert after.next_chunk == 7
-    one = after.advanced(torch.full((1, *SHAPE), 9.0), 7)
-    assert one.motion_frames[:, 0, 0, 0].tolist() == [3, 9]
-    assert state.motion_frames.abs().max() == 0  # a state never changes
+    one = after.advanced(torch.full((1, *SHAPE), 9.0), 7, 2)
+    assert first_cells(one) == [3, 9]
+    assert first_cells(state) == [0, 0]  # a state never changes
 
 
-def test_a_restarted_stream_is_a_new_one(state: StreamState) -> None:
-    again = state.advanced(torch.ones(4, *SHAPE), 0).restarted()
-    assert torch.equal(again.motion_frames, state.motion_frames)
-    assert torch.equal(again.last_hop, state.last_hop)
-    same = replace(again, motion_frames=state.motion_frames, last_hop=state.last_hop)
-    assert same == state
+def test_a_stream_without_a_past_gets_one(state: StreamState[str]) -> None:
+    fresh = replace(state, motion_frames=None)
+    latents = torch.arange(4.0).view(4, 1, 1, 1).expand(4, *SHAPE)
+    assert first_cells(fresh.advanced(latents, 0, 3)) == [1, 2, 3]
+
+
+def first_cells(state: StreamState[str]) -> list[float]:
+    assert state.motion_frames is not None
+    return [float(value) for value in state.motion_frames[:, 0, 0, 0]]

@@ -10,6 +10,7 @@ from realtime_model.face import FaceLandmarker
 from realtime_model.generator import Generator
 from realtime_model.network import EmoNetwork
 from realtime_model.rig import Pose, shapes_from
+from realtime_model.tiny import TinyEngine
 from realtime_model.training.correlation import lagged_correlation
 from realtime_model.training.evaluation import film, film_chunks, head_turn, track
 from realtime_model.training.rendering import Sitter
@@ -34,7 +35,7 @@ def test_a_curve_without_motion_correlates_with_nothing() -> None:
 
 
 def test_a_film_is_as_long_as_its_sound(tiny: ModelConfig, sitters: list[Sitter]) -> None:
-    model = Generator(EmoNetwork(tiny))
+    model = Generator(TinyEngine(EmoNetwork(tiny)))
     sound = np.zeros(640 * 9 + 1, np.int16)
     frames = film(model, sitters[0].portrait.image, sound)
     assert frames.shape == (10, 256, 256, 3)
@@ -45,7 +46,7 @@ def test_a_film_is_as_long_as_its_sound(tiny: ModelConfig, sitters: list[Sitter]
 def test_a_looped_recording_is_that_recording_written_twice(
     network: EmoNetwork, sitters: list[Sitter]
 ) -> None:
-    model, picture = Generator(network), sitters[0].portrait.image
+    model, picture = Generator(TinyEngine(network)), sitters[0].portrait.image
     sound = np.random.default_rng(0).integers(-9000, 9000, 640 * 7 + 100).astype(np.int16)
     twice = np.concatenate([sound, sound])
     looped = np.concatenate(list(film_chunks(model, picture, sound, 10, looped=True)))
@@ -56,7 +57,7 @@ def test_a_looped_recording_is_that_recording_written_twice(
 
 
 def test_a_film_takes_the_options_of_its_stream(network: EmoNetwork, sitters: list[Sitter]) -> None:
-    model, picture = Generator(network), sitters[0].portrait.image
+    model, picture = Generator(TinyEngine(network)), sitters[0].portrait.image
     sound = np.zeros(640 * 8, np.int16)
     asked = np.concatenate(
         list(film_chunks(model, picture, sound, 8, options=StreamOptions(seed=3)))

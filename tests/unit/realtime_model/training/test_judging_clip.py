@@ -10,6 +10,7 @@ import pytest
 from realtime_model.face import FaceLandmarker
 from realtime_model.generator import Generator
 from realtime_model.network import EmoNetwork
+from realtime_model.tiny import TinyEngine
 from realtime_model.training.correlation import correlation
 from realtime_model.training.evaluation import track
 from realtime_model.training.judging.ceiling import play, rig_opening
@@ -77,7 +78,7 @@ def test_a_judged_clip_has_its_figures_curves_and_pictures(
 ) -> None:
     phones = (Phone("b", 0.0, 0.2), Phone("a", 0.2, 0.6), Phone("i", 0.6, 1.12))
     case = Case(sitters[0], "photo", clips[0], phones, clips[1])
-    (judged,) = judge_all(Generator(network), [case], Judges())
+    (judged,) = judge_all(Generator(TinyEngine(network)), [case], Judges())
     f = judged.figures
     assert (f.portrait, f.style, f.clip, f.language) == ("one", "photo", "clip-0", "en-us")
     assert f.seconds == pytest.approx(28 / 25 + 1)  # a second of rest

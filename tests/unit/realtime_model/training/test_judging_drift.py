@@ -8,6 +8,7 @@ from realtime_model.contract import RgbImage
 from realtime_model.generator import Generator
 from realtime_model.network import EmoNetwork
 from realtime_model.portrait import FramedPortrait
+from realtime_model.tiny import TinyEngine
 from realtime_model.training.judging.drift import Drift, DriftMeter, film_drift, frames_of
 from realtime_model.training.rendering import Clip, Sitter
 
@@ -65,7 +66,7 @@ def test_a_long_film_loops_its_voice_and_shows_every_frame(
     seen: list[int] = []
     meter = Counted(sitters[0].portrait, frames_of(0), None)
     picture, audio = sitters[0].portrait.image, clips[0].audio[: 640 * 6]
-    done = list(film_drift(Generator(network), picture, audio, meter))
+    done = list(film_drift(Generator(TinyEngine(network)), picture, audio, meter))
     assert seen == list(range(20))
     assert done == [4, 8, 12, 16, 20]
     assert meter.tenth(last=True).sharpness > 0

@@ -17,6 +17,7 @@ from realtime_model.config import ModelConfig
 from realtime_model.contract import AudioWindow, RgbImage, StreamOptions
 from realtime_model.errors import TrainingError
 from realtime_model.factory import build_model
+from realtime_model.tiny import TinyEngine
 from realtime_model.training.codec import CodecRecipe
 from realtime_model.training.denoising import DiffusionRecipe
 from realtime_model.training.hearing import HearingRecipe
@@ -88,7 +89,8 @@ def test_all_stages_in_order_end_in_weights_that_speak(
     assert load_scorer(workshop.runs / "sync" / "last.pt").mels == workshop.recipe.model.audio.mels
     model = build_model(Path(workshop.recipe.preset), threads=1)
     assert model.config == workshop.recipe.model
-    assert not np.allclose(model.network.latent_scale.numpy(), 1)
+    assert isinstance(model.engine, TinyEngine)
+    assert not np.allclose(model.engine.network.latent_scale.numpy(), 1)
     model.open("a", astronaut, StreamOptions())
     silence = np.zeros(model.geometry.window_samples, np.float32)
     frames = model.render({"a": AudioWindow(silence, 0)})["a"].frames

@@ -1,0 +1,123 @@
+"""From a preset with a unet to its engine: added weights, checked, on the device it names."""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+
+from realtime_model.config import ModelConfig, PartsConfig, RuntimeConfig
+from realtime_model.device import device_errors
+from realtime_model.errors import CheckpointError, ConfigError
+from realtime_model.pretrained.kinds import KINDS
+from realtime_model.pretrained.latents import ImageLatents
+from realtime_model.pretrained.store import About, WeightStore
+from realtime_model.pretrained.voices import VoiceEncoder, Wav2Vec2Voice, WhisperVoice
+from realtime_model.unet import memory
+from realtime_model.unet.checkpoint import load_unet_network
+from realtime_model.unet.engine import Senses, UnetEngine
+from realtime_model.unet.hallo import compare
+from realtime_model.unet.network import UnetNetwork
+from realtime_model.unet.runtime import device_of, dtype_of, place
+
+_VOICES = {"wav2vec2": Wav2Vec2Voice, "whisper-tiny": WhisperVoice}
+_PICTURES = ("kl-vae", "taesd")
+_SPEED = (".speed.", ".speed_norm.", ".speed_attention.")  # published networks have no such layers
+
+
+def build_unet(preset: Path, config: ModelConfig) -> UnetEngine:
+    """Load what a preset names and put it together.
+
+    Raises:
+        CheckpointError: a part is missing or altered, or does not fit; the text says what to run.
+        ConfigError: the preset asks for what cannot be.
+        MemoryShortError: it would not fit into memory; nothing was loaded.
+    """
+    parts, runtime = config.parts or PartsConfig(), config.runtime or RuntimeConfig()
+    store = WeightStore(Path(parts.folder))
+    added = require_parts(config.name, parts, store)
+    device = device_of(runtime)
+    dtype = dtype_of(runtime, device)
+    around = {kind: added[kind].config for kind in (parts.voice, parts.encoder, parts.decoder)}
+    wanted = memory.needs(config, around, dtype, on_cuda=device.type == "cuda")
+    where = "GPU" if device.type == "cuda" else "processor"
+    memory.require(config.name, wanted, memory.free_bytes(device), where)
+    with device_errors(f"{config.name} cannot be loaded"):
+        network = _network(preset, config, parts, store, dtype)
+        step = place(network, runtime, device)
+        return UnetEngine(network, _senses(parts, store, device), step)
+
+
+def require_parts(name: str, parts: PartsConfig, store: WeightStore) -> dict[str, About]:
+    """Return what is known of each part that comes from the store, by kind.
+
+    Raises:
+        CheckpointError: parts were not added; the text names the commands that add them.
+        ConfigError: a part is of a kind that cannot be that part.
+    """
+    for key, kind, known in (
+        ("voice", parts.voice, tuple(_VOICES)),
+        ("encoder", parts.encoder, _PICTURES),
+        ("decoder", parts.decoder, _PICTURES),
+        ("network", parts.network or "hallo", tuple(KINDS)),
+    ):
+        if kind not in known:
+            raise ConfigError(f"parts.{key} is one of {', '.join(known)}, not {kind}")
+    wanted = (parts.network, parts.voice, parts.encoder, parts.decoder)
+    kinds = list(dict.fromkeys(kind for kind in wanted if kind))
+    missing = [kind for kind in kinds if not (store.folder / kind).is_dir()]
+    if missing:
+        commands = "; ".join(f"emolive weights add {k} {KINDS[k].repository}" for k in missing)
+        raise CheckpointError(
+            f"{name} needs weights that are not in {store.folder}: {', '.join(missing)}. "
+            f"Read docs/weights.md, then run: {commands}"
+        )
+    return {kind: store.about(kind) for kind in kinds}
+
+
+def _network(
+    preset: Path, config: ModelConfig, parts: PartsConfig, store: WeightStore, dtype: torch.dtype
+) -> UnetNetwork:
+    """The UNets with their weights: those beside the preset, or added ones."""
+    if not parts.network:
+        return load_unet_network(preset)
+    tensors, _ = store.load(parts.network)
+    network = _skeleton(config)
+    fill(network, tensors, f"{parts.network} in {store.folder}", dtype)
+    return network.eval().requires_grad_(False)
+
+
+def _skeleton(config: ModelConfig) -> UnetNetwork:
+    """The networks without memory; with it where layers may stay as they are built."""
+    assert config.unet is not None
+    if config.unet.speed:
+        return UnetNetwork(config)
+    with torch.device("meta"):
+        return UnetNetwork(config)
+
+
+def fill(network: nn.Module, tensors: Mapping[str, Tensor], what: str, dtype: torch.dtype) -> None:
+    """Give networks their weights, each brought to a precision by itself: never two copies of all.
+
+    Raises:
+        CheckpointError: one is missing, unknown or of another shape.
+    """
+    own = {key: tuple(value.shape) for key, value in network.state_dict().items()}
+    needed = {key: shape for key, shape in own.items() if not any(s in key for s in _SPEED)}
+    found = compare(tensors, needed)
+    if found:
+        raise CheckpointError(f"{what} does not fit the section unet ({found})")
+    state = {
+        key: value.to(dtype) if value.is_floating_point() else value
+        for key, value in tensors.items()
+    }
+    network.load_state_dict(state, assign=True, strict=False)
+
+
+def _senses(parts: PartsConfig, store: WeightStore, device: torch.device) -> Senses:
+    hears = _VOICES[parts.voice](store.network(parts.voice)).to(device).eval()
+    voice: VoiceEncoder = hears
+    encoder = ImageLatents(store.network(parts.encoder), device)
+    same = parts.decoder == parts.encoder
+    decoder = encoder if same else ImageLatents(store.network(parts.decoder), device)
+    return Senses(voice, encoder, decoder)
