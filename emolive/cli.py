@@ -61,7 +61,14 @@ def _end_as_if_interrupted(_signal: int, _frame: object) -> NoReturn:
 def serve(
     host: Annotated[str | None, typer.Option(help="Address to listen on.")] = None,
     port: Annotated[int | None, typer.Option(help="TCP port; 0 takes a free one.")] = None,
-    model: Annotated[str | None, typer.Option(help="default, or testcard (no network).")] = None,
+    model: Annotated[
+        str | None,
+        typer.Option(
+            "--preset",
+            "--model",
+            help="default, emo-sd15, the path of a preset, or testcard (no network).",
+        ),
+    ] = None,
     threads: Annotated[int | None, typer.Option(help="CPU threads of the model.")] = None,
     max_sessions: Annotated[int | None, typer.Option(help="Sessions at the same time.")] = None,
     config: Annotated[Path | None, typer.Option(help="YAML file with every setting.")] = None,
@@ -86,7 +93,7 @@ def generate(
     audio: Annotated[Path, typer.Argument(help="Speech or song, in any format FFmpeg reads.")],
     output: Annotated[Path, typer.Option("--output", "-o", help="The MP4 to write.")],
     preset: Annotated[
-        str, typer.Option(help="'default', or the path of a model's configuration.")
+        str, typer.Option(help="default, emo-sd15, or the path of a preset.")
     ] = "default",
     steps: Annotated[
         int | None, typer.Option(min=1, max=100, help="Denoising steps per chunk.")
@@ -135,7 +142,7 @@ def generate(
 @bench.command("model")
 def bench_model(
     seconds: Seconds = 20,
-    preset: Annotated[str, typer.Option(help="'default', or a configuration's path.")] = "default",
+    preset: Annotated[str, typer.Option(help="default, emo-sd15, or a path.")] = "default",
     threads: Threads = None,
     as_json: AsJson = False,
 ) -> None:
@@ -153,7 +160,9 @@ def bench_live(
     url: Annotated[
         str | None, typer.Option(help="A running server; without it one is started and ended.")
     ] = None,
-    model: Annotated[str, typer.Option(help="Model of the server that is started.")] = "default",
+    model: Annotated[
+        str, typer.Option("--preset", "--model", help="Of the server that is started.")
+    ] = "default",
     threads: Threads = None,
     as_json: AsJson = False,
 ) -> None:

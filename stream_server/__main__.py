@@ -14,7 +14,12 @@ def main(
     config: Annotated[Path | None, typer.Option(help="YAML file of settings.")] = None,
     host: Annotated[str | None, typer.Option(help="Address to listen on.")] = None,
     port: Annotated[int | None, typer.Option(help="TCP port; 0 takes a free one.")] = None,
-    model: Annotated[str | None, typer.Option(help="default or testcard.")] = None,
+    model: Annotated[
+        str | None,
+        typer.Option(
+            "--model", "--preset", help="default, emo-sd15, the path of a preset, or testcard."
+        ),
+    ] = None,
 ) -> None:
     """Serve talking portraits; every other setting comes from the file or the environment."""
     overrides = {"server.host": host, "server.port": port, "inference.model": model}

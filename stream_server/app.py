@@ -181,11 +181,12 @@ class DrainingServer(uvicorn.Server):
 def build_services(settings: Settings) -> Services:
     """Build the parts of a server; nothing runs yet."""
     version, clock = _version(), MonotonicClock()
-    metrics = ServerMetrics(version=version, model=settings.inference.model)
+    metrics = ServerMetrics(version=version, model=settings.inference.model_name)
     engine = InferenceEngine(
         model=settings.inference.model,
         threads=settings.inference.threads,
         restart_backoff_s=settings.inference.restart_backoff_s,
+        start_timeout_s=settings.inference.start_timeout_s,
         clock=clock,
     )
     limits = settings.sessions

@@ -11,7 +11,15 @@ from pathlib import Path
 from typing import Annotated, Literal
 
 import yaml
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ValidationError,
+    model_validator,
+)
 from pydantic_settings import (
     BaseSettings,
     NoDecode,
@@ -20,6 +28,8 @@ from pydantic_settings import (
     YamlConfigSettingsSource,
 )
 
+from realtime_model.errors import ConfigError
+from realtime_model.presets import preset_path
 from stream_server.errors import ServerError
 
 ENV_PREFIX = "EMOLIVE_"
@@ -41,6 +51,15 @@ def _split_commas(value: object) -> object:
     if isinstance(value, str):
         return tuple(part.strip() for part in value.split(",") if part.strip())
     return value
+
+
+def _known_model(name: str) -> str:
+    if name != "testcard":
+        try:
+            preset_path(name)
+        except ConfigError as exc:
+            raise ValueError(str(exc)) from exc
+    return name
 
 
 Names = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_split_commas)]
@@ -92,13 +111,26 @@ class ServerSection(_Section):
 class InferenceSection(_Section):
     """The model process."""
 
-    model: Literal["default", "testcard"] = Field(
-        "default", description="default: the embedded network; testcard: a level meter, no network."
+    model: Annotated[str, AfterValidator(_known_model)] = Field(
+        "default",
+        description="default: the embedded network; emo-sd15, or the path of a preset: a network "
+        "made of added weights; testcard: a level meter, no network.",
     )
     threads: int = Field(2, ge=1, le=256, description="CPU threads of the model process.")
+    start_timeout_s: float = Field(
+        600,
+        gt=0,
+        le=7_200,
+        description="Loading and warming up may take this long; compiling a large network does.",
+    )
     restart_backoff_s: float = Field(
         0.5, gt=0, le=60, description="First pause before a crashed model process is started again."
     )
+
+    @property
+    def model_name(self) -> str:
+        """What callers and metrics are told: a name, never a path of this machine."""
+        return Path(self.model).stem
 
 
 class SessionsSection(_Section):

@@ -22,18 +22,21 @@ from stream_server.inference.messages import (
 )
 from stream_server.inference.process import WorkerLostError, WorkerProcess
 from stream_server.inference.running import RunningWorker
-from stream_server.inference.worker import ModelName
+from stream_server.inference.worker import ModelSource
 from stream_server.media import I420Image, RenderedChunk
 from stream_server.pipeline.scheduler import RenderJob, Scheduler
 
 log = logging.getLogger(__name__)
 
-_START_TIMEOUT_S: Final = 120.0
 _ANSWER_TIMEOUT_S: Final = 5.0
 _LONGEST_BACKOFF_S: Final = 30.0
 _MAX_BATCH: Final = 8
 _CHUNKS_WAITING: Final = 8
 _FAILURES_BEFORE_RESTART: Final = 3
+_SLOWEST_BATCH: Final = 10  # warm-up chunks that a full batch may take before it counts as hung
+_NO_MEMORY: Final = "not_enough_memory"
+_DRIVER_FAILED: Final = "device_failed"
+_UNUSABLE: Final = frozenset({_NO_MEMORY, _DRIVER_FAILED})  # a process that says so is replaced
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,9 +74,16 @@ class InferenceEngine:
     """
 
     def __init__(
-        self, *, model: ModelName, threads: int, clock: Clock, restart_backoff_s: float = 0.5
+        self,
+        *,
+        model: ModelSource,
+        threads: int,
+        clock: Clock,
+        restart_backoff_s: float = 0.5,
+        start_timeout_s: float = 600,
     ) -> None:
-        self._model: ModelName = model
+        self._model: ModelSource = model
+        self._start_timeout_s = start_timeout_s
         self._threads = threads
         self._clock = clock
         self._first_backoff_s = restart_backoff_s
@@ -205,18 +215,19 @@ class InferenceEngine:
 
     async def _serve(self, process: WorkerProcess) -> None:
         """Bring a process up and follow what it says, until it is lost."""
-        geometry = _expect(await process.receive(_START_TIMEOUT_S), Built).geometry
+        geometry = _expect(await process.receive(self._start_timeout_s), Built).geometry
         running = RunningWorker(process, geometry, _MAX_BATCH)
         try:
-            self._warmup_s = _expect(await process.receive(_START_TIMEOUT_S), Ready).warmup_s
+            self._warmup_s = _expect(await process.receive(self._start_timeout_s), Ready).warmup_s
             self._geometry, self._running = geometry, running
             self._failures = 0
             for stream_id, stream in self._streams.items():
                 running.open_stream(stream_id, stream.portrait, stream.options)
             self._ready.set()
             log.info("model ready", extra={"warmup_s": self._warmup_s, "restarts": self._restarts})
+            patience_s = max(_ANSWER_TIMEOUT_S, _SLOWEST_BATCH * self._warmup_s)
             while True:
-                self._take_in(running, await process.receive(_ANSWER_TIMEOUT_S))
+                self._take_in(running, await process.receive(patience_s))
         finally:
             self._ready.clear()
             self._running = None
@@ -230,13 +241,17 @@ class InferenceEngine:
                 self._render_next()
             case RenderFailed(fault):
                 log.error("batch failed", extra={"code": fault.code, "reason": fault.message})
-                running.give_up_batch()
+                tried = running.give_up_batch()
                 self._failures += 1
-                if self._failures >= _FAILURES_BEFORE_RESTART:
+                if fault.code == _NO_MEMORY:  # what two streams need, one may get
+                    self._scheduler.max_batch = max(1, tried // 2)
+                if fault.code in _UNUSABLE or self._failures >= _FAILURES_BEFORE_RESTART:
                     raise WorkerLostError(fault.message)
                 self._render_next()
             case Opened() | Refused():
                 running.take_answer(message)
+                if isinstance(message, Refused) and message.fault.code == _DRIVER_FAILED:
+                    raise WorkerLostError(message.fault.message)
 
     async def _request_open(self, stream_id: str, stream: _Stream) -> I420Image:
         if self._running is None:

@@ -20,7 +20,7 @@ class WorkerLostError(EngineUnavailableError):
 class WorkerProcess:
     """One spawned process. `end` is due on every path once the constructor returned."""
 
-    def __init__(self, model: worker.ModelName, threads: int) -> None:
+    def __init__(self, model: worker.ModelSource, threads: int) -> None:
         context = multiprocessing.get_context("spawn")
         self._connection, theirs = context.Pipe()
         self._inbox: asyncio.Queue[FromWorker | None] = asyncio.Queue()  # answers, so bounded

@@ -98,9 +98,10 @@ class RunningWorker:
         batch, self._batch = self._batch, []
         return [(job, self._slots.frames(slot).copy()) for slot, job in enumerate(batch)]
 
-    def give_up_batch(self) -> None:
-        """Forget a batch that failed; the process is idle again."""
-        self._batch = []
+    def give_up_batch(self) -> int:
+        """Forget a batch that failed and return its size; the process is idle again."""
+        tried, self._batch = len(self._batch), []
+        return tried
 
     def close(self) -> None:
         """Take all memory back, and disappoint who still waits."""

@@ -8,14 +8,16 @@ import contextlib
 import logging
 import signal
 import time
+from collections.abc import Callable
 from multiprocessing.connection import Connection
-from typing import Final, Literal
+from typing import Final
 
 import cv2
 import numpy as np
 
 from realtime_model.contract import AudioWindow, AvatarModel, RgbImage, StreamOptions
 from realtime_model.errors import ModelError
+from realtime_model.presets import preset_path
 from stream_server.inference.drawn_face import draw_face
 from stream_server.inference.messages import (
     Built,
@@ -39,21 +41,22 @@ from stream_server.media import I420Image
 
 log = logging.getLogger(__name__)
 
-ModelName = Literal["default", "testcard"]
+ModelSource = str | Callable[[int], AvatarModel]
+"""What is run: ``testcard``, a preset's name or path, or what builds a model, given threads."""
 HEARTBEAT_S: Final = 1.0
 _WARMUP_STREAM: Final = "warm-up"
 
 
-def main(connection: Connection, model_name: ModelName, threads: int) -> None:
+def main(connection: Connection, source: ModelSource, threads: int) -> None:
     """Run until the server closes the pipe."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches us too; the server decides
     with contextlib.suppress(EOFError, ConnectionError):  # the server is gone: nobody to tell
-        _run(connection, model_name, threads)
+        _run(connection, source, threads)
 
 
-def _run(connection: Connection, model_name: ModelName, threads: int) -> None:
+def _run(connection: Connection, source: ModelSource, threads: int) -> None:
     try:
-        model = _build(model_name, threads)
+        model = _build(source, threads)
         connection.send(Built(model.geometry))
         slots_message = connection.recv()
         assert isinstance(slots_message, UseSlots)
@@ -132,15 +135,17 @@ class _Worker:
         return Rendered(time.perf_counter() - began_s)
 
 
-def _build(model_name: ModelName, threads: int) -> AvatarModel:
+def _build(source: ModelSource, threads: int) -> AvatarModel:
     cv2.setNumThreads(1)
-    if model_name == "testcard":
+    if not isinstance(source, str):
+        return source(threads)
+    if source == "testcard":
         from stream_server.inference.testcard import TestcardModel
 
         return TestcardModel()
     from realtime_model.factory import build_model  # torch: seconds that only this process pays
 
-    return build_model(threads=threads)
+    return build_model(preset_path(source), threads=threads)
 
 
 def _warm_up(model: AvatarModel) -> float:

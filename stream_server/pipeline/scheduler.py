@@ -28,12 +28,13 @@ class Scheduler:
     windows first: late work is dropped, it does not pile up.
 
     Attributes:
+        max_batch: most windows of a batch; may be lowered where memory turns out to be short.
         late: windows dropped because their deadline had passed.
         superseded: windows dropped because newer ones of their stream needed the place.
     """
 
     def __init__(self, *, max_batch: int, max_waiting: int = 3) -> None:
-        self._max_batch = max_batch
+        self.max_batch = max_batch
         self._max_waiting = max_waiting
         self._waiting: dict[str, deque[RenderJob]] = {}
         self.late = self.superseded = 0
@@ -57,7 +58,7 @@ class Scheduler:
             if not jobs:
                 del self._waiting[stream_id]
         heads = sorted((jobs[0] for jobs in self._waiting.values()), key=lambda job: job.deadline_s)
-        batch = heads[: self._max_batch]
+        batch = heads[: self.max_batch]
         for job in batch:
             self._waiting[job.stream_id].popleft()
         return batch

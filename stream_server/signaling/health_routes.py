@@ -96,7 +96,7 @@ def _capabilities(services: Services) -> Capabilities:
     avatars = services.catalogue.all()
     return Capabilities(
         version=services.version,
-        model=settings.inference.model,
+        model=settings.inference.model_name,
         width=geometry.width_px,
         height=geometry.height_px,
         fps=geometry.fps,
