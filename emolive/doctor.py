@@ -7,6 +7,7 @@ import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import partial
 from pathlib import Path
 
 from rich.console import Console
@@ -14,6 +15,8 @@ from rich.table import Table
 
 from emolive.errors import REPORTED
 from emolive.report import this_machine
+from realtime_model.errors import CheckpointError
+from realtime_model.presets import DEFAULT, preset_names, preset_path
 
 _NVIDIA_DRIVER = Path("/proc/driver/nvidia/version")
 _ENOUGH_MEMORY_MIB = 2_000
@@ -52,6 +55,8 @@ def examine(port: int) -> list[Finding]:
         _gpu,
         _codecs,
         _model,
+        _weights,
+        *(partial(_preset, name) for name in preset_names() if name != DEFAULT),
         lambda: _port(port),
         _chromium,
     )
@@ -141,6 +146,40 @@ def _model() -> Finding:
     if factor < 1:
         return Finding("model", Verdict.OK, found)
     return Finding("model", Verdict.WARN, found, "Too slow for live calls; end other programs.")
+
+
+def _weights() -> Finding:
+    """Which public weights were added to the folder below this one."""
+    from realtime_model.pretrained.store import WeightStore
+
+    try:
+        there = WeightStore().there()
+    except REPORTED as exc:
+        return Finding("added weights", Verdict.WARN, str(exc), "emolive weights list")
+    sizes = [f"{kind} {about.bytes / 1e6:.0f} MB" for kind, about in there.items()]
+    found = ", ".join(sizes) or "none; the default preset needs none"
+    return Finding("added weights", Verdict.OK, found)
+
+
+def _preset(name: str) -> Finding:
+    """Whether a preset of added weights can be run here; nothing of it is loaded."""
+    from realtime_model.checkpoint import read_config
+    from realtime_model.pretrained.store import WeightStore
+    from realtime_model.unet.building import plan
+
+    topic = f"preset {name}"
+    try:
+        made = plan(read_config(preset_path(name)))
+    except CheckpointError as exc:
+        wanted = any(path.is_dir() for path in WeightStore().folder.glob("*"))
+        verdict = Verdict.WARN if wanted else Verdict.OK
+        return Finding(topic, verdict, f"cannot be run: {exc}", "Only if you want it.")
+    except REPORTED as exc:
+        return Finding(topic, Verdict.WARN, f"cannot be run: {exc}", "See docs/weights.md")
+    found = f"can be run, with {made.memory}"
+    if made.device.type == "cuda":
+        return Finding(topic, Verdict.OK, found)
+    return Finding(topic, Verdict.WARN, found, "Far from real time without a GPU.")
 
 
 def _port(port: int) -> Finding:

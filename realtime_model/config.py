@@ -194,6 +194,15 @@ class ModelConfig(_Section):
         """How many of the last latents the next chunk is shown."""
         return (self.unet or self.denoiser).motion_frames
 
+    @property
+    def is_one_shape(self) -> bool:
+        """Whether streams take turns: what was compiled or recorded is so for one stream.
+
+        For each other number of streams it would be made anew, in the middle of a call; and a
+        network of this size gains nothing from larger batches.
+        """
+        return self.runtime is not None and (self.runtime.compile or self.runtime.cuda_graphs)
+
     def plain(self) -> dict[str, Any]:
         """Return nested dictionaries that `read` takes back."""
         return dataclasses.asdict(self)

@@ -56,14 +56,10 @@ def denoise(
     heard: Tensor,
     chunks: Sequence[int],
 ) -> Tensor:
-    """Sample the latents of one chunk a stream, (b, f, c, h, w), in as many steps as each wants.
-
-    Streams that want the same number of steps go through the network together.
-    """
+    """Sample the latents of one chunk a stream, (b, f, c, h, w), in as many steps as each wants."""
     frames = engine.config.geometry.hop_frames
     done: dict[int, Tensor] = {}
-    for steps in sorted({state.steps for state in states}):
-        rows = [row for row, state in enumerate(states) if state.steps == steps]
+    for rows in _passes(states, alone=engine.config.is_one_shape):
         mine, when = [states[row] for row in rows], [chunks[row] for row in rows]
         noise = torch.stack(
             [
@@ -72,10 +68,18 @@ def denoise(
             ]
         ).to(mine[0].last_hop.device)
         ours = heard if len(rows) == len(states) else heard[rows]
-        down = ladder(engine.config.sampler, steps)
+        down = ladder(engine.config.sampler, mine[0].steps)
         latents = sample(engine.velocity(mine, ours, when), noise, down)
         done.update(zip(rows, latents, strict=True))
     return torch.stack([done[row] for row in range(len(states))])
+
+
+def _passes(states: Sequence[StreamState[AvatarT]], *, alone: bool) -> list[list[int]]:
+    """Rows that go through the network together: those that want the same number of steps."""
+    if alone:
+        return [[row] for row in range(len(states))]
+    wanted = sorted({state.steps for state in states})
+    return [[row for row, state in enumerate(states) if state.steps == n] for n in wanted]
 
 
 def draw_gestures(

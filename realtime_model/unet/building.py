@@ -1,6 +1,7 @@
 """From a preset with a unet to its engine: added weights, checked, on the device it names."""
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
 import torch
@@ -17,6 +18,7 @@ from realtime_model.unet import memory
 from realtime_model.unet.checkpoint import load_unet_network
 from realtime_model.unet.engine import Senses, UnetEngine
 from realtime_model.unet.hallo import compare
+from realtime_model.unet.memory import MemoryNeeds
 from realtime_model.unet.network import UnetNetwork
 from realtime_model.unet.runtime import device_of, dtype_of, place
 
@@ -25,13 +27,25 @@ _PICTURES = ("kl-vae", "taesd")
 _SPEED = (".speed.", ".speed_norm.", ".speed_attention.")  # published networks have no such layers
 
 
-def build_unet(preset: Path, config: ModelConfig) -> UnetEngine:
-    """Load what a preset names and put it together.
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What a preset will be made of, and where it will run."""
+
+    parts: PartsConfig
+    runtime: RuntimeConfig
+    store: WeightStore
+    device: torch.device
+    dtype: torch.dtype
+    memory: MemoryNeeds
+
+
+def plan(config: ModelConfig) -> Plan:
+    """Ask everything that can be asked before a preset is loaded.
 
     Raises:
-        CheckpointError: a part is missing or altered, or does not fit; the text says what to run.
+        CheckpointError: parts were not added; the text names the commands that add them.
         ConfigError: the preset asks for what cannot be.
-        MemoryShortError: it would not fit into memory; nothing was loaded.
+        MemoryShortError: it would not fit into memory.
     """
     parts, runtime = config.parts or PartsConfig(), config.runtime or RuntimeConfig()
     store = WeightStore(Path(parts.folder))
@@ -42,10 +56,21 @@ def build_unet(preset: Path, config: ModelConfig) -> UnetEngine:
     wanted = memory.needs(config, around, dtype, on_cuda=device.type == "cuda")
     where = "GPU" if device.type == "cuda" else "processor"
     memory.require(config.name, wanted, memory.free_bytes(device), where)
+    return Plan(parts, runtime, store, device, dtype, wanted)
+
+
+def build_unet(preset: Path, config: ModelConfig) -> UnetEngine:
+    """Load what a preset names and put it together.
+
+    Raises:
+        CheckpointError, ConfigError, MemoryShortError: as `plan`, and nothing was loaded; or
+            weights are altered, or do not fit.
+    """
+    made = plan(config)
     with device_errors(f"{config.name} cannot be loaded"):
-        network = _network(preset, config, parts, store, dtype)
-        step = place(network, runtime, device)
-        return UnetEngine(network, _senses(parts, store, device), step)
+        network = _network(preset, config, made)
+        step = place(network, made.runtime, made.device)
+        return UnetEngine(network, _senses(made), step)
 
 
 def require_parts(name: str, parts: PartsConfig, store: WeightStore) -> dict[str, About]:
@@ -75,15 +100,14 @@ def require_parts(name: str, parts: PartsConfig, store: WeightStore) -> dict[str
     return {kind: store.about(kind) for kind in kinds}
 
 
-def _network(
-    preset: Path, config: ModelConfig, parts: PartsConfig, store: WeightStore, dtype: torch.dtype
-) -> UnetNetwork:
+def _network(preset: Path, config: ModelConfig, made: Plan) -> UnetNetwork:
     """The UNets with their weights: those beside the preset, or added ones."""
-    if not parts.network:
+    kind = made.parts.network
+    if not kind:
         return load_unet_network(preset)
-    tensors, _ = store.load(parts.network)
+    tensors, _ = made.store.load(kind)
     network = _skeleton(config)
-    fill(network, tensors, f"{parts.network} in {store.folder}", dtype)
+    fill(network, tensors, f"{kind} in {made.store.folder}", made.dtype)
     return network.eval().requires_grad_(False)
 
 
@@ -114,7 +138,8 @@ def fill(network: nn.Module, tensors: Mapping[str, Tensor], what: str, dtype: to
     network.load_state_dict(state, assign=True, strict=False)
 
 
-def _senses(parts: PartsConfig, store: WeightStore, device: torch.device) -> Senses:
+def _senses(made: Plan) -> Senses:
+    parts, store, device = made.parts, made.store, made.device
     hears = _VOICES[parts.voice](store.network(parts.voice)).to(device).eval()
     voice: VoiceEncoder = hears
     encoder = ImageLatents(store.network(parts.encoder), device)

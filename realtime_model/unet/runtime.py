@@ -18,7 +18,7 @@ from realtime_model.unet.spatial import AudioTransformer, SpatialTransformer
 from realtime_model.unet.temporal import TemporalTransformer
 
 _BLOCKS = (ResnetBlock2D, SpatialTransformer, AudioTransformer, TemporalTransformer)
-_SHAPES = 64  # of one kind of block: widths, sides, guided or not, one stream or several
+_SHAPES = 64  # of one kind of block: widths and sides, guided or not
 _WARM_UPS = 3  # before a recording, so that libraries have chosen and allocated
 
 Replay = Callable[[], None]

@@ -10,6 +10,7 @@ import numpy as np
 from realtime_model.contract import RgbImage
 from stream_server.clock import MonotonicClock
 from stream_server.inference.engine import InferenceEngine
+from stream_server.inference.worker import ModelSource
 from stream_server.rtc.ice_guard import install_transport_guards
 from stream_server.session.session import EndReason, Session, SessionOptions
 from tests.fakes.caller import Caller
@@ -22,12 +23,12 @@ install_transport_guards()
 
 
 @asynccontextmanager
-async def running_engine() -> AsyncIterator[InferenceEngine]:
-    """Yield an engine that is ready, with the test card in a process of its own."""
-    engine = InferenceEngine(model="testcard", threads=1, clock=CLOCK, restart_backoff_s=0.1)
+async def running_engine(model: ModelSource = "testcard") -> AsyncIterator[InferenceEngine]:
+    """Yield an engine that is ready, with a model, the test card at first, in its own process."""
+    engine = InferenceEngine(model=model, threads=1, clock=CLOCK, restart_backoff_s=0.1)
     task = asyncio.get_running_loop().create_task(engine.run(), name="engine")
     try:
-        async with asyncio.timeout(60):
+        async with asyncio.timeout(240):
             await engine.wait_ready()
         yield engine
     finally:

@@ -114,6 +114,20 @@ def test_every_field_is_described() -> None:
             assert inner.description, f"{name} needs a description"
 
 
+def test_a_model_is_known_or_a_file(tmp_path: Path) -> None:
+    own = tmp_path / "mine.yaml"
+    own.write_text("config: {}")
+    names = {"default": "default", "testcard": "testcard", "emo-sd15": "emo-sd15", str(own): "mine"}
+    for model, told in names.items():
+        settings = load_settings(None, {"inference.model": model})
+        assert settings.inference.model == model
+        assert settings.inference.model_name == told
+    with pytest.raises(
+        SettingsError, match="no preset and no file is called emo-sd16: use default"
+    ):
+        load_settings(None, {"inference.model": "emo-sd16"})
+
+
 def test_settings_cannot_be_changed() -> None:
     with pytest.raises(ValueError, match="frozen"):
         load_settings().server.port = 1  # type: ignore[misc]

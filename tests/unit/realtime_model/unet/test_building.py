@@ -1,0 +1,127 @@
+"""From parts to an engine: what is missing, too large or does not fit is said before loading."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+import yaml
+
+from realtime_model.checkpoint import read_config
+from realtime_model.config import PartsConfig
+from realtime_model.errors import CheckpointError, ConfigError, MemoryShortError
+from realtime_model.factory import build_model
+from realtime_model.presets import preset_names, preset_path
+from realtime_model.pretrained.converters import Converted
+from realtime_model.pretrained.kinds import KINDS
+from realtime_model.pretrained.store import Origin, WeightStore, _write
+from realtime_model.unet import hallo, memory
+from realtime_model.unet.building import fill, require_parts
+from realtime_model.unet.engine import UnetEngine
+from realtime_model.unet.network import UnetNetwork
+from tests.fakes.miniature import MINIATURE, add_parts, changed, random_network, write_preset
+
+
+@pytest.fixture(scope="module")
+def store(tmp_path_factory: pytest.TempPathFactory) -> WeightStore:
+    return add_parts(tmp_path_factory.mktemp("parts"))
+
+
+def test_the_shipped_preset_is_hallo_with_public_parts() -> None:
+    assert "emo-sd15" in preset_names()
+    config = read_config(preset_path("emo-sd15"))
+    parts, runtime = config.parts, config.runtime
+    assert parts is not None
+    assert parts.network == "hallo"
+    assert runtime is not None
+    assert replace(config, parts=None, runtime=None) == hallo.CONFIG
+
+
+def test_parts_that_are_missing_are_named_with_their_commands(tmp_path: Path) -> None:
+    empty = WeightStore(tmp_path / "weights")
+    parts = PartsConfig(network="hallo", decoder="taesd")
+    with pytest.raises(CheckpointError) as caught:
+        require_parts("emo-sd15", parts, empty)
+    for kind in ("hallo", "wav2vec2", "kl-vae", "taesd"):
+        assert f"emolive weights add {kind} {KINDS[kind].repository}" in str(caught.value)
+
+
+def test_only_what_is_missing_is_named(store: WeightStore) -> None:
+    with pytest.raises(CheckpointError) as caught:
+        require_parts("emo-sd15", PartsConfig(network="hallo"), store)
+    assert "weights add hallo" in str(caught.value)
+    assert "weights add kl-vae" not in str(caught.value)
+    found = require_parts("mini", PartsConfig(decoder="taesd"), store)
+    assert set(found) == {"wav2vec2", "kl-vae", "taesd"}
+
+
+def test_a_kind_that_is_no_such_part_is_refused(store: WeightStore) -> None:
+    with pytest.raises(ConfigError, match=r"parts\.voice is one of wav2vec2, .* not taesd"):
+        require_parts("mini", PartsConfig(voice="taesd"), store)
+
+
+def test_networks_from_the_store_are_those_beside_the_preset(
+    store: WeightStore, tmp_path: Path
+) -> None:
+    own = random_network(MINIATURE)
+    place = WeightStore(tmp_path / "weights")
+    for kind in ("wav2vec2", "kl-vae", "taesd"):
+        place.folder.mkdir(exist_ok=True)
+        (place.folder / kind).symlink_to(store.folder / kind)
+    (place.folder / "hallo").mkdir()
+    converted = Converted(hallo.convert(hallo.export(own), MINIATURE.unet), {})
+    _write(place.folder / "hallo", KINDS["hallo"], converted, Origin("x"), lambda a, b: None)
+    preset = tmp_path / "mini.yaml"
+    parts = {"network": "hallo", "decoder": "taesd", "folder": str(place.folder)}
+    body = MINIATURE.plain() | {"parts": parts}
+    preset.write_text(yaml.safe_dump({"config": _lists(body)}))
+    engine = build_model(preset, threads=1).engine
+    assert isinstance(engine, UnetEngine)
+    for key, value in engine.network.state_dict().items():
+        assert torch.equal(value, own.state_dict()[key]), key
+
+
+def test_weights_of_another_layout_are_refused_by_their_first_tensor() -> None:
+    network = UnetNetwork(changed(unet={"speed": True}))
+    state = hallo.convert(hallo.export(random_network(MINIATURE)), MINIATURE.unet)
+    fill(network, state, "hallo", torch.float32)  # its speed layers stay as they are built
+    first = next(iter(state))
+    with pytest.raises(CheckpointError, match="hallo does not fit the section unet"):
+        fill(network, {k: v for k, v in state.items() if k != first}, "hallo", torch.float32)
+
+
+def test_too_little_memory_is_said_with_amounts_before_loading(
+    store: WeightStore, tmp_path: Path
+) -> None:
+    large = changed(geometry={"width_px": 65_536, "height_px": 65_536})
+    preset = write_preset(tmp_path / "large.yaml", large, store)
+    preset.with_suffix(".safetensors").unlink()  # it is not even looked at
+    with pytest.raises(MemoryShortError, match=r"needs about \d+\.\d GiB .* \d+\.\d GiB are free"):
+        build_model(preset, threads=1)
+
+
+def test_memory_is_estimated_for_the_published_size() -> None:
+    senses = {"kl-vae": {"block_out_channels": [128, 256, 512, 512]}, "wav2vec2": {}}
+    wanted = memory.needs(hallo.CONFIG, senses, torch.bfloat16, on_cuda=True)
+    assert wanted.networks == pytest.approx(4.85e9, rel=0.01)  # half of Hallo's 9.7 GB
+    assert wanted.senses == pytest.approx((94.4e6 + 83.7e6) * 4, rel=0.02)
+    assert 0.5e9 < wanted.working < 8e9
+    on_processor = memory.needs(hallo.CONFIG, senses, torch.float32, on_cuda=False)
+    assert on_processor.networks == 2 * wanted.networks
+    assert on_processor.total > wanted.total
+
+
+def test_what_a_container_leaves_counts(tmp_path: Path) -> None:
+    assert memory._left_to_container(tmp_path) == []
+    (tmp_path / "memory.max").write_text("max\n")
+    assert memory._left_to_container(tmp_path) == []
+    (tmp_path / "memory.max").write_text("5000\n")
+    (tmp_path / "memory.current").write_text("3000\n")
+    assert memory._left_to_container(tmp_path) == [2000]
+    assert 0 < memory.free_bytes(torch.device("cpu")) < 2**45
+
+
+def _lists(value: object) -> object:
+    if isinstance(value, dict):
+        return {key: _lists(inner) for key, inner in value.items()}
+    return [_lists(inner) for inner in value] if isinstance(value, list | tuple) else value
