@@ -75,6 +75,7 @@ class SamplerConfig(_Section):
     steps: int = 2
     second_level: float = 0.6
     motion_noise: float = 0.05
+    noise_limit: float = 0.0  # first noise is cut off at plus and minus this; 0 leaves it whole
     path: str = "cosine"  # or "linear": Stable Diffusion's timesteps, see `schedule`
     guidance: float = 1.0  # classifier-free; 1 runs the conditional pass alone
     guide: str = "two-pass"  # or "fused", "self-negative": see `unet.network`
@@ -88,7 +89,8 @@ class SamplerConfig(_Section):
 class UnetConfig(_Section):
     """The networks of `emo-sd15`: a UNet of Stable Diffusion 1.5's form with EMO's modules in it.
 
-    The defaults are the layout of Hallo v1.
+    The defaults are the layout of Hallo v1. In EchoMimic's the voice takes the place of face
+    tokens: there are no modules for it, no identity, and no motion frames.
     """
 
     channels: int = 4  # of the latent
@@ -99,14 +101,18 @@ class UnetConfig(_Section):
     groups: int = 32
     token_dim: int = 768  # of face and audio tokens
     face_dim: int = 512  # of the identity embedding
-    face_tokens: int = 4
+    face_tokens: int = 4  # none: no identity, and ReferenceNet attends to itself alone
     audio_layers: int = 12  # hidden layers of the speech encoder
     audio_dim: int = 768  # of each
     audio_hidden: int = 512
     audio_tokens: int = 32  # per frame
+    voice: str = "modules"  # or "attention": features are the tokens, heard where faces else are
+    audio_gain: float = 1.0  # of features that are tokens
     audio_scales: tuple[float, ...] = (1.0, 1.0, 1.0)  # of pose, face and lips
     locator: tuple[int, ...] = (16, 32, 64, 128)
-    motion_frames: int = 2
+    locator_channels: int = 3  # of the picture of where the face is
+    motion_frames: int = 2  # by ReferenceNet, in front of the new ones
+    overlap_frames: int = 0  # instead: the last frames, denoised again with the new ones
     first_motion: str = "portrait"  # before the first chunk; or "zeros", as the paper
     max_frames: int = 32  # motion frames and new frames share these positions in time
     unattended_motion: bool = False  # time modules beside no attention: kept, and not run
@@ -119,6 +125,14 @@ class UnetConfig(_Section):
         if len(self.audio_scales) != 3:
             raise ConfigError("unet.audio_scales are three: pose, face and lips")
         _one_of("unet.first_motion", self.first_motion, ("portrait", "zeros"))
+        _one_of("unet.voice", self.voice, ("modules", "attention"))
+        if self.voice == "attention" and (self.face_tokens or self.token_dim != self.audio_dim):
+            raise ConfigError(
+                "unet.voice attention takes the place of face tokens: "
+                "face_tokens must be 0, and token_dim that of the features, audio_dim"
+            )
+        if self.motion_frames and self.overlap_frames:
+            raise ConfigError("unet has motion_frames or overlap_frames, not both")
         for width in self.widths:
             if width % self.heads or width % self.groups:
                 raise ConfigError(

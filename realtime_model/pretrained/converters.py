@@ -162,11 +162,25 @@ def _same(key: str) -> str:
     return key
 
 
+def _echomimic(variant: str) -> Converter:
+    """Its four files; of a variant two are its own, and two are shared."""
+    files = {
+        "reference_unet": "reference_unet.pth",
+        "denoising_unet": f"denoising_unet{variant}.pth",
+        "motion_module": f"motion_module{variant}.pth",
+        "face_locator": "face_locator.pth",
+    }
+    parts = {part: (name,) for part, name in files.items()}
+    return Converter(parts, _by_map("echomimic", "convert"))
+
+
 _DIFFUSERS = ("diffusion_pytorch_model.safetensors", "diffusion_pytorch_model.bin")
 _TRANSFORMERS = ("model.safetensors", "pytorch_model.bin")
 
 CONVERTERS: dict[str, Converter] = {
     "hallo": Converter({"": ("hallo/net.pth",)}, _by_map("hallo", "convert")),
+    "echomimic": _echomimic(""),
+    "echomimic-acc": _echomimic("_acc"),
     "sd15-unet": Converter(
         {"": tuple(f"unet/{name}" for name in _DIFFUSERS)},
         _by_map("initial", "from_stable_diffusion"),

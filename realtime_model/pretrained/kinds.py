@@ -1,6 +1,7 @@
 """The public weights this project knows: what each is for, where it is published, on which terms.
 
-Licences are given as the publishers are known to state them; none was read again at its source.
+Licences are given as the publishers are known to state them. Those of Hallo's and EchoMimic's code
+were read in their repositories; none of the weights' own terms was read again at its source.
 `Licence.unsure` says what is not known at all. Read the terms before you use or pass on weights.
 """
 
@@ -80,14 +81,14 @@ KINDS: dict[str, Kind] = {
             "echomimic",
             "networks of EchoMimic, 30 steps",
             "BadToBest/EchoMimic",
-            "Apache-2.0",
+            "Apache-2.0 (the code, and the tag of the page)",
             _BASE,
         ),
         _kind(
             "echomimic-acc",
             "networks of EchoMimic, 6 steps",
             "BadToBest/EchoMimic",
-            "Apache-2.0",
+            "Apache-2.0 (the code, and the tag of the page)",
             _BASE,
         ),
         _kind(

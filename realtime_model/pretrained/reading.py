@@ -79,9 +79,9 @@ def find_parts(path: Path, parts: Mapping[str, Sequence[str]]) -> dict[str, Path
         places = [path / name for name in names] + [path / Path(name).name for name in names]
         there = next((place for place in places if place.is_file()), None)
         if there is None:
+            or_file = ", or name the file itself" if len(parts) == 1 else ""
             raise CheckpointError(
-                f"{path} holds none of {', '.join(names)}: put one of them there, "
-                "or name the file itself"
+                f"{path} holds none of {', '.join(names)}: put one of them there{or_file}"
             )
         found[part] = there
     return found

@@ -1,8 +1,8 @@
 """The backbone of `emo-sd15`: velocity of noisy latents, given a portrait, a voice and a past.
 
-At each site: self- and reference-attention and face tokens; the voice, for pose, face and lips;
-then time, with the motion frames in front. All that stays the same at the steps of a chunk comes
-in ready-made.
+At each site: self- and reference-attention and face tokens; the voice, for pose, face and lips,
+or in place of the face tokens; then time, with the motion frames in front. All that stays the same
+at the steps of a chunk comes in ready-made.
 """
 
 from collections.abc import Iterator, Sequence
@@ -30,7 +30,8 @@ class UnetReference:
     Attributes:
         keys: reference keys and values, one per site, (1, heads, n, c / heads).
         bias: what the face locator adds after the first convolution, (1, c, h, w).
-        face: keys and values of the face tokens, one per site.
+        face: keys and values of the face tokens, one per site; empty where the voice has their
+            place.
         masks: regions of pose, face and lips, (1, 3, cells), one per depth of the UNet.
     """
 
@@ -55,8 +56,9 @@ class UnetConditions:
     """What steers one chunk, the same at all its steps.
 
     Attributes:
-        audio: keys and values of the audio tokens for each mask, one triple per site, rows b * f.
-        motion: the motion frames, one per site.
+        audio: keys and values of the audio tokens for each mask, one triple per site, rows b * f;
+            one each where the voice has the place of face tokens.
+        motion: the motion frames, one per site; empty without any.
         speed: keys and values of the speeds, one per site, rows b; empty without speed layers.
         scales: how much pose, face and lips of each row follow the voice, besides the config's
             scales, (b, 3); none is as trained.
@@ -81,10 +83,12 @@ class Backbone(Trunk):
     """The trunk with modules for voice and time, and what turns the last maps into velocities."""
 
     def __init__(self, config: UnetConfig, margin_frames: int = 2) -> None:
-        super().__init__(config)
+        super().__init__(config, config.token_dim)
+        self.modular = config.voice == "modules"
         for name, block in self._blocks():
             here = [p for p in self.places if p.block == name]
-            block.audio_modules = nn.ModuleList(self._audio(p) for p in here if p.attends)
+            if self.modular:
+                block.audio_modules = nn.ModuleList(self._audio(p) for p in here if p.attends)
             block.motion_modules = nn.ModuleList(self._time(p) for p in here)
         self.conv_norm_out = nn.GroupNorm(config.groups, config.widths[0], eps=1e-5)
         self.conv_act = nn.SiLU()
@@ -129,8 +133,16 @@ class Backbone(Trunk):
         )
 
     def face_keys(self, tokens: Tensor) -> tuple[KeyValue, ...]:
-        """Keys and values of face tokens (n, tokens, d), one per site."""
-        return tuple(self.attention(p).attn2.key_value(tokens) for p in self.sites)
+        """Keys and values of face tokens (n, tokens, d), one per site; none without any."""
+        if not self.config.face_tokens:
+            return ()
+        return tuple(self.attention(p).key_value(tokens) for p in self.sites)
+
+    def audio_keys(self, tokens: Tensor) -> tuple[tuple[KeyValue, ...], ...]:
+        """Keys and values of audio tokens (n, tokens, d) per site, for all that hears there."""
+        if self.modular:
+            return tuple(self.audio(p).key_value(tokens) for p in self.sites)
+        return tuple((self.attention(p).key_value(tokens),) for p in self.sites)
 
     def conditions(
         self,
@@ -143,7 +155,7 @@ class Backbone(Trunk):
         Args:
             tokens: audio tokens of each frame, (b, f, tokens, d).
             motion: ReferenceNet's features of the motion frames, (b, n, cells, c) per site, or
-                `zero_motion`.
+                `zero_motion`; empty without motion frames.
             speed_deg: (b, f) degrees a frame; none is unknown.
         """
         rows, frames = tokens.shape[:2]
@@ -153,10 +165,10 @@ class Backbone(Trunk):
             given = tokens.new_zeros(rows, frames) if speed_deg is None else speed_deg
             features = self.speed(given.to(self.dtype), known)
             speed = tuple(self._speed_keys(p, features) for p in self.sites)
-        flat = tokens.flatten(0, 1)
+        sites = self.sites if motion else ()
         return UnetConditions(
-            audio=tuple(self.audio(p).key_value(flat) for p in self.sites),
-            motion=tuple(self.time(p).remember(m) for p, m in zip(self.sites, motion, strict=True)),
+            audio=self.audio_keys(tokens.flatten(0, 1)),
+            motion=tuple(self.time(p).remember(m) for p, m in zip(sites, motion, strict=True)),
             speed=speed,
         )
 
@@ -191,11 +203,16 @@ class Backbone(Trunk):
                 return self.time(place)(x, rows) if run else x
             site = self._site[place]
             keys = reference.keys[site] if reference.keys else None
-            x, _ = self.attention(place)(x, reference.face[site], keys)
-            masks = _per_frame(reference.masks[place.depth], rows, frames)
-            x = self.audio(place)(x, given.audio[site], masks, scales)
+            told = reference.face[site] if reference.face else None
+            if not self.modular:
+                told = given.audio[site][0]
+            x, _ = self.attention(place)(x, told, keys)
+            if self.modular:
+                masks = _per_frame(reference.masks[place.depth], rows, frames)
+                x = self.audio(place)(x, given.audio[site], masks, scales)
             speed = given.speed[site] if given.speed else None
-            out: Tensor = self.time(place)(x, rows, given.motion[site], speed)
+            past = given.motion[site] if given.motion else None
+            out: Tensor = self.time(place)(x, rows, past, speed)
             return out
 
         latents = noisy.flatten(0, 1).to(self.dtype)  # the sampler counts in float32

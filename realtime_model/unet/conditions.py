@@ -7,6 +7,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from realtime_model.config import UnetConfig
+from realtime_model.errors import ConfigError
 from realtime_model.features import neighbours
 from realtime_model.unet.spatial import silence
 
@@ -60,13 +61,33 @@ def with_neighbours(features: Tensor, margin: int) -> Tensor:
     return torch.cat([*ends[0], features, *ends[1]], 1)
 
 
+class AudioTokens(nn.Module):
+    """The same where features are tokens: those of a frame and its neighbours, made louder."""
+
+    def __init__(self, config: UnetConfig, margin_frames: int) -> None:
+        super().__init__()
+        self.margin, self.gain = margin_frames, config.audio_gain
+        heard = (2 * margin_frames + 1) * config.audio_layers
+        if config.audio_tokens != heard:
+            raise ConfigError(
+                f"unet.audio_tokens is {config.audio_tokens}, but {config.audio_layers} a frame "
+                f"and {margin_frames} neighbours on each side are {heard}"
+            )
+
+    def forward(self, features: Tensor) -> Tensor:
+        """Return (b, f, tokens, d) of features (b, margin + f + margin, layers, d)."""
+        near = neighbours(features.flatten(2), self.margin)
+        tokens: Tensor = near.reshape(*near.shape[:2], -1, features.shape[-1])
+        return self.gain * tokens
+
+
 class FaceLocator(nn.Module):
-    """A picture of where the face is, (n, 3, 8 * h, 8 * w) in [0, 1] -> (n, c, h, w)."""
+    """A picture of where the face is, (n, 3 or 1, 8 * h, 8 * w) in [0, 1] -> (n, c, h, w)."""
 
     def __init__(self, config: UnetConfig) -> None:
         super().__init__()
         widths = config.locator
-        self.conv_in = nn.Conv2d(3, widths[0], 3, padding=1)
+        self.conv_in = nn.Conv2d(config.locator_channels, widths[0], 3, padding=1)
         self.blocks = nn.ModuleList()
         for came, width in pairwise(widths):
             self.blocks.append(nn.Conv2d(came, came, 3, padding=1))
@@ -75,7 +96,8 @@ class FaceLocator(nn.Module):
         silence(self.conv_out)
 
     def forward(self, picture: Tensor) -> Tensor:
-        x = F.silu(self.conv_in(picture))
+        # Three channels of a box are equal; a locator of one channel takes the first.
+        x = F.silu(self.conv_in(picture[:, : self.conv_in.in_channels]))
         for block in self.blocks:
             x = F.silu(block(x))
         out: Tensor = self.conv_out(x)

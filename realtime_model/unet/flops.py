@@ -4,7 +4,7 @@ One multiplication with its addition counts as two operations; norms, activation
 count nothing, as in torch's FlopCounterMode. A term is one layer; nothing was fitted.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from realtime_model.config import UnetConfig
 from realtime_model.unet.trunk import Place, places
@@ -39,11 +39,15 @@ def backbone(config: UnetConfig, chunk: Chunk) -> dict[str, float]:
     out["resnet"] = f * _convolutions(config, chunk.side, leave=True)
     out["resnet"] += _embedding(config, rows=1)  # one level for all frames of a row
     for place in places(config):
-        if not place.attends:
-            continue
         cells = _cells(place, chunk.side)
+        if not place.attends:
+            if config.unattended_motion:
+                alone = replace(chunk, motion=0)
+                out["time"] += cells * _over_time(replace(config, speed=False), place, alone)
+            continue
         out["spatial"] += f * _spatial(config, place, cells, chunk.kept, portrait=True)
-        out["audio"] += f * _audio(config, place, cells, chunk.kept)
+        if config.voice == "modules":
+            out["audio"] += f * _audio(config, place, cells, chunk.kept)
         out["time"] += cells * _over_time(config, place, chunk)
     return out
 
@@ -55,7 +59,10 @@ def prepared(config: UnetConfig, chunk: Chunk) -> dict[str, float]:
         if place.attends:
             cells, c = _cells(place, chunk.side), place.width
             tokens = chunk.frames * config.audio_tokens
-            voice += 3 * _linear(tokens, config.token_dim, 2 * place.came)
+            if config.voice == "modules":
+                voice += 3 * _linear(tokens, config.token_dim, 2 * place.came)
+            else:
+                voice += _linear(tokens, config.token_dim, 2 * c)
             memory += _linear(cells * chunk.motion, c, 3 * c)  # entry, keys, values
             if config.speed:
                 memory += _linear(chunk.frames, config.speed_dim, 2 * c)
@@ -82,7 +89,9 @@ def reference(config: UnetConfig, side: int, *, whole: bool = False) -> float:
 
 
 def projections(config: UnetConfig, frames: int, margin: int = 2) -> float:
-    """Operations of the audio projection for a chunk's frames."""
+    """Operations of the audio projection for a chunk's frames; none where features are tokens."""
+    if config.voice == "attention":
+        return 0.0
     heard = (2 * margin + 1) * config.audio_layers * config.audio_dim
     hidden = config.audio_hidden
     out = config.audio_tokens * config.token_dim
@@ -110,7 +119,10 @@ def motion_bytes(config: UnetConfig, side: int, each: int = 2) -> int:
 def audio_bytes(config: UnetConfig, frames: int, each: int = 2) -> int:
     """Bytes of the voice's keys and values during a chunk."""
     tokens = frames * config.audio_tokens
-    return each * sum(3 * 2 * tokens * p.came for p in places(config) if p.attends)
+    sites = [p for p in places(config) if p.attends]
+    if config.voice == "attention":
+        return each * sum(2 * tokens * p.width for p in sites)
+    return each * sum(3 * 2 * tokens * p.came for p in sites)
 
 
 def activation_bytes(config: UnetConfig, side: int, frames: int, each: int = 2) -> int:
@@ -183,10 +195,13 @@ def _convolutions(config: UnetConfig, side: int, *, leave: bool) -> float:
 
 def _spatial(config: UnetConfig, place: Place, cells: int, kept: bool, *, portrait: bool) -> float:
     c, tokens = place.width, config.face_tokens
+    if portrait and config.voice == "attention":  # the backbone alone hears
+        tokens = config.audio_tokens
     seen = cells * (2 if portrait else 1)
     total = _linear(cells, c, 2 * c)  # entry and exit
     total += _linear(cells, c, 4 * c) + _attended(cells, seen, c)
-    total += _linear(cells, c, 2 * c) + _attended(cells, tokens, c)
+    if tokens:
+        total += _linear(cells, c, 2 * c) + _attended(cells, tokens, c)
     total += _linear(cells, c, 12 * c)  # a gated feed-forward, four times as wide
     if not kept:
         total += _linear(tokens, config.token_dim, 2 * c)

@@ -3,7 +3,8 @@
 The layout is Hallo's, but for two things: keys and values of an attention are one matrix here,
 and names that count where there is but one (``transformer_blocks.0``) are left out.
 What a checkpoint of a configuration must hold, `layout`, follows from our own network by the map
-backwards, so the two cannot drift apart.
+backwards, so the two cannot drift apart. EchoMimic's names are the same but for its files:
+`echomimic`.
 """
 
 import re

@@ -13,11 +13,13 @@ from torch import Tensor, nn
 
 from realtime_model.config import ModelConfig
 from realtime_model.errors import ConfigError, ShapeError
-from realtime_model.schedule import ladder, sample, velocity_to
+from realtime_model.schedule import add_noise, ladder, sample, velocity_to
 from realtime_model.unet.backbone import Backbone, UnetConditions, UnetReference
-from realtime_model.unet.conditions import AudioProjection, FaceLocator, FaceProjection
+from realtime_model.unet.conditions import AudioProjection, AudioTokens, FaceLocator, FaceProjection
 from realtime_model.unet.reference import ReferenceNet
 
+Velocity = Callable[[Tensor, Tensor], Tensor]
+"""Noisy latents (b, f, 4, h, w) and their levels (b,) -> velocities."""
 Step = Callable[[Tensor, Tensor, UnetReference, UnetConditions], Tensor]
 """The backbone, or what stands for it: noisy latents, levels, portrait, conditions -> velocities.
 """
@@ -48,7 +50,7 @@ class Portrait:
         cache: what the backbone needs.
         nobody: the same for the unconditional pass of guidance.
         still: its latent, (1, 4, h, w): the motion frames before the first chunk.
-        face_tokens: its identity, (1, tokens, d).
+        face_tokens: its identity, (1, tokens, d); no tokens in a network without identity.
     """
 
     cache: UnetReference
@@ -81,8 +83,9 @@ class UnetNetwork(nn.Module):
         self.reference = ReferenceNet(config.unet)
         self.backbone = Backbone(config.unet, margin)
         self.locator = FaceLocator(config.unet)
-        self.face = FaceProjection(config.unet)
-        self.audio = AudioProjection(config.unet, margin)
+        self.face = FaceProjection(config.unet) if config.unet.face_tokens else None
+        hears = AudioProjection if config.unet.voice == "modules" else AudioTokens
+        self.audio = hears(config.unet, margin)
 
     def portrait(
         self, latent: Tensor, regions: Regions, identity: Tensor | None = None
@@ -99,8 +102,8 @@ class UnetNetwork(nn.Module):
         if [tuple(m.shape) for m in regions.masks] != expected:
             raise ShapeError(f"masks of a latent {side} cells wide have shapes {expected}")
         dtype = self.backbone.dtype
-        tokens = self.face(None if identity is None else identity.to(dtype))
-        nothing, masks = self.face(None), tuple(m.to(dtype) for m in regions.masks)
+        tokens, nothing = self._face_tokens(identity), self._face_tokens(None)
+        masks = tuple(m.to(dtype) for m in regions.masks)
         bank = self.reference(latent, self.reference.face_keys(tokens))
         bias = self.locator(regions.box.to(dtype))
         cache = UnetReference(
@@ -112,19 +115,33 @@ class UnetNetwork(nn.Module):
         nobody = UnetReference((), torch.zeros_like(bias), self.backbone.face_keys(nothing), masks)
         return Portrait(cache, nobody, latent, tokens)
 
+    def _face_tokens(self, identity: Tensor | None) -> Tensor:
+        dtype, like = self.backbone.dtype, self.backbone.conv_in.weight
+        if self.face is None:
+            if identity is not None:
+                raise ShapeError("this network has no face tokens: it takes no identity")
+            return like.new_zeros(1, 0, self.unet.token_dim)
+        tokens: Tensor = self.face(None if identity is None else identity.to(dtype))
+        return tokens
+
     def first_motion(self, portrait: Portrait) -> Tensor | None:
-        """Latents (b, n, 4, h, w) shown before the first chunk; none: zero maps at every site."""
-        if self.unet.first_motion == "zeros":
+        """Latents (b, n, 4, h, w) shown before the first chunk.
+
+        None is zero maps at every site, or, without motion frames, that nothing was shown.
+        """
+        if self.unet.first_motion == "zeros" or not self.unet.motion_frames:
             return None
         return portrait.still[:, None].repeat(1, self.unet.motion_frames, 1, 1, 1)
 
     def motion(self, portrait: Portrait, latents: Tensor | None) -> tuple[Tensor, ...]:
-        """Features of the motion frames, (b, n, cells, c) per site.
+        """Features of the motion frames, (b, n, cells, c) per site; empty without such frames.
 
         Args:
             portrait: of `portrait`.
             latents: the last ones, (b, n, 4, h, w); none is zero maps.
         """
+        if not self.unet.motion_frames:
+            return ()
         if latents is None:
             side = portrait.still.shape[-1]
             return self.backbone.zero_motion(len(portrait.still), side, self.unet.motion_frames)
@@ -159,6 +176,10 @@ class UnetNetwork(nn.Module):
     ) -> Tensor:
         """Sample the latents of one chunk, (b, f, 4, h, w).
 
+        A network with ``unet.overlap_frames`` in place of motion frames denoises the last ones
+        once more in front of the new ones: with a ``past``, ``features`` and ``noise`` are of both,
+        and the new ones alone are returned. Before the first chunk it has no past.
+
         Args:
             portrait: of `portrait`, or a stack of b.
             features: of the speech encoder, (b, margin + f + margin, layers, d).
@@ -166,13 +187,19 @@ class UnetNetwork(nn.Module):
             noise: (b, f, 4, h, w), see `state.frame_noise`.
             steps: none is the config's.
         """
+        sampler, kept = self.config.sampler, self.unet.overlap_frames
         given = self.chunk(features, self.motion(portrait, past))
-        sampler = self.config.sampler
-        return sample(self.guided(portrait, given), noise, ladder(sampler, steps or sampler.steps))
+        velocity_at = self.guided(portrait, given)
+        if sampler.noise_limit:
+            noise = noise.clamp(-sampler.noise_limit, sampler.noise_limit)
+        if past is not None and kept:
+            velocity_at = _after(past, noise[:, :kept], velocity_at)
+            noise = noise[:, kept:]
+        return sample(velocity_at, noise, ladder(sampler, steps or sampler.steps))
 
     def guided(
         self, portrait: Portrait, given: UnetConditions, step: Step | None = None
-    ) -> Callable[[Tensor, Tensor], Tensor]:
+    ) -> Velocity:
         """Velocities for `schedule.sample`; with guidance, moved away from unconditional ones.
 
         Where those come from is the config's ``sampler.guide``:
@@ -205,3 +232,19 @@ class UnetNetwork(nn.Module):
             return free + scale * (v - free)
 
         return velocity_at
+
+
+def _after(shown: Tensor, noise: Tensor, velocity_at: Velocity) -> Velocity:
+    """Velocities of frames that follow others, which take part at the same noise level.
+
+    Args:
+        shown: clean latents of the others, (b, n, 4, h, w).
+        noise: theirs, same shape.
+        velocity_at: of all.
+    """
+
+    def of_new(noisy: Tensor, level: Tensor) -> Tensor:
+        whole = torch.cat([add_noise(shown, noise, level), noisy], 1)
+        return velocity_at(whole, level)[:, shown.shape[1] :]
+
+    return of_new

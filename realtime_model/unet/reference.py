@@ -3,6 +3,7 @@
 import torch
 from torch import Tensor
 
+from realtime_model.config import UnetConfig
 from realtime_model.layers import KeyValue
 from realtime_model.unet.trunk import Place, Trunk
 
@@ -10,9 +11,14 @@ from realtime_model.unet.trunk import Place, Trunk
 class ReferenceNet(Trunk):
     """The trunk without voice and time, always asked at timestep 0."""
 
+    def __init__(self, config: UnetConfig) -> None:
+        super().__init__(config, config.token_dim if config.face_tokens else 0)
+
     def face_keys(self, tokens: Tensor) -> tuple[KeyValue, ...]:
-        """Keys and values of face tokens (n, tokens, d), one per site."""
-        return tuple(self.attention(p).attn2.key_value(tokens) for p in self.places if p.attends)
+        """Keys and values of face tokens (n, tokens, d), one per site; none without any."""
+        if not self.token_dim:
+            return ()
+        return tuple(self.attention(p).key_value(tokens) for p in self.places if p.attends)
 
     def forward(self, latent: Tensor, face: tuple[KeyValue, ...]) -> tuple[Tensor, ...]:
         """Return features (n, cells, c) of clean latents, one per site.
@@ -32,7 +38,7 @@ class ReferenceNet(Trunk):
             if site == last:  # nobody asks for what would come of it
                 bank.append(attention.features(x))
                 return x
-            x, normed = attention(x, face[site])
+            x, normed = attention(x, face[site] if face else None)
             bank.append(normed)
             return x
 

@@ -25,7 +25,10 @@ def as_map(tokens: Tensor, like: Tensor) -> Tensor:
 
 
 class SpatialTransformer(nn.Module):
-    """Self-attention, to the portrait as well where its keys are given, then to face tokens."""
+    """Self-attention, to the portrait as well where its keys are given, then to other tokens.
+
+    Those are of the face or of the voice; with ``token_dim`` 0 there are none to attend to.
+    """
 
     def __init__(self, channels: int, heads: int, groups: int, token_dim: int) -> None:
         super().__init__()
@@ -33,11 +36,16 @@ class SpatialTransformer(nn.Module):
         self.proj_in = nn.Conv2d(channels, channels, 1)
         self.norm1 = nn.LayerNorm(channels)
         self.attn1 = Attention(channels, heads)
-        self.norm2 = nn.LayerNorm(channels)
-        self.attn2 = Attention(channels, heads, token_dim)
+        self.norm2 = nn.LayerNorm(channels) if token_dim else None
+        self.attn2 = Attention(channels, heads, token_dim) if token_dim else None
         self.norm3 = nn.LayerNorm(channels)
         self.ff = FeedForward(channels, activation_fn="geglu")
         self.proj_out = nn.Conv2d(channels, channels, 1)
+
+    def key_value(self, tokens: Tensor) -> KeyValue:
+        """Keys and values of face or audio tokens, (n, tokens, d)."""
+        assert self.attn2 is not None
+        return self.attn2.key_value(tokens)
 
     def tokens(self, x: Tensor) -> Tensor:
         """What the block works on, (n, cells, c)."""
@@ -49,13 +57,13 @@ class SpatialTransformer(nn.Module):
         return normed
 
     def forward(
-        self, x: Tensor, face: KeyValue, reference: KeyValue | None = None
+        self, x: Tensor, told: KeyValue | None, reference: KeyValue | None = None
     ) -> tuple[Tensor, Tensor]:
         """Return the new maps, and `features` of the old ones.
 
         Args:
             x: (n, c, h, w).
-            face: keys and values of the face tokens; one row, or one for each batch row.
+            told: of `key_value`; one row, or one for each batch row, or one a frame.
             reference: of the portrait's features; none is plain self-attention.
         """
         tokens = self.tokens(x)
@@ -64,7 +72,9 @@ class SpatialTransformer(nn.Module):
         if reference is not None:
             seen.append(reference.expand(len(x)))
         tokens = tokens + self.attn1(normed, *seen)
-        tokens = tokens + self.attn2(self.norm2(tokens), face.expand(len(x)))
+        if self.attn2 is not None and self.norm2 is not None:
+            assert told is not None
+            tokens = tokens + self.attn2(self.norm2(tokens), told.expand(len(x)))
         tokens = tokens + self.ff(self.norm3(tokens))
         return x + self.proj_out(as_map(tokens, x)), normed
 

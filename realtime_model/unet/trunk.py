@@ -73,11 +73,11 @@ def sites(config: UnetConfig) -> tuple[Place, ...]:
 class Block(nn.Module):
     """One width on the way down or up, or the middle."""
 
-    def __init__(self, config: UnetConfig, here: tuple[Place, ...]) -> None:
+    def __init__(self, config: UnetConfig, here: tuple[Place, ...], token_dim: int) -> None:
         super().__init__()
         self.resnets = nn.ModuleList()
         self.attentions = nn.ModuleList(
-            SpatialTransformer(p.width, config.heads, config.groups, config.token_dim)
+            SpatialTransformer(p.width, config.heads, config.groups, token_dim)
             for p in here
             if p.attends
         )
@@ -91,9 +91,10 @@ Modules = Callable[[Tensor, Place], Tensor]
 class Trunk(nn.Module):
     """A UNet up to, and without, its last norm and convolution."""
 
-    def __init__(self, config: UnetConfig) -> None:
+    def __init__(self, config: UnetConfig, token_dim: int) -> None:
+        """Build it; ``token_dim`` is of what it attends to beside pictures, 0 for nothing."""
         super().__init__()
-        self.config = config
+        self.config, self.token_dim = config, token_dim
         self.places = places(config)
         widths = config.widths
         self.conv_in = nn.Conv2d(config.channels, widths[0], 3, padding=1)
@@ -108,7 +109,7 @@ class Trunk(nn.Module):
         self._fill_up()
 
     def _block(self, name: str) -> Block:
-        return Block(self.config, tuple(p for p in self.places if p.block == name))
+        return Block(self.config, tuple(p for p in self.places if p.block == name), self.token_dim)
 
     def _resnet(self, came: int, width: int) -> nn.Module:
         made: nn.Module = ResnetBlock2D(

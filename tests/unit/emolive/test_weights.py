@@ -102,7 +102,7 @@ def test_weights_are_replaced_only_when_asked(
         (("add", "taesd", "nowhere.safetensors"), 2, "There is no file or folder nowhere"),
         (("add", "taesd", "a/b/c"), 2, "hub names look like owner/name"),
         (("add", "nothing", "."), 2, "'nothing' is not one of"),
-        (("add", "echomimic", "."), 1, "cannot read echomimic yet"),
+        (("add", "echomimic", "."), 1, "holds none of reference_unet.pth: put one of them there\n"),
         (("add", "taesd", "."), 1, "holds none of diffusion_pytorch_model.safetensors"),
         (("add", "taesd", ".", "--revision", "v1"), 2, "--revision is for the hub"),
     ],

@@ -13,8 +13,8 @@ from realtime_model.errors import CheckpointError
 from realtime_model.pretrained.converters import CONVERTERS, converter
 from realtime_model.pretrained.kinds import KINDS
 from realtime_model.pretrained.networks import builder
-from realtime_model.pretrained.reading import Checkpoint
-from realtime_model.unet import hallo
+from realtime_model.pretrained.reading import Checkpoint, read_checkpoint
+from realtime_model.unet import echomimic, hallo
 from tests.unit.realtime_model.pretrained.conftest import SMALL, small_network
 
 Published = Callable[[str], dict[str, Tensor]]
@@ -129,6 +129,10 @@ def test_another_model_altogether_is_recognised(kind: str) -> None:
 
 def full_size(kind: str) -> dict[str, Tensor]:
     """Names and shapes of a published file of `emo-sd15`, without values."""
+    if kind.startswith("echomimic"):
+        assert echomimic.ACC.unet is not None
+        shapes = echomimic.layout(echomimic.ACC.unet)
+        return {key: torch.empty(shape, device="meta") for key, shape in shapes.items()}
     start = "" if kind == "hallo" else "denoising_unet."
     motion, audio = ".motion_modules.", ".audio_modules."
     belongs: Callable[[str], bool] = {
@@ -144,7 +148,14 @@ def full_size(kind: str) -> dict[str, Tensor]:
 
 
 @pytest.mark.parametrize(
-    ("kind", "tensors"), [("hallo", 2656), ("sd15-unet", 686), ("animatediff", 588)]
+    ("kind", "tensors"),
+    [
+        ("hallo", 2656),
+        ("echomimic", 1860),
+        ("echomimic-acc", 1860),
+        ("sd15-unet", 686),
+        ("animatediff", 588),
+    ],
 )
 def test_files_of_emo_sd15_are_converted_by_its_own_maps(kind: str, tensors: int) -> None:
     state = full_size(kind)
@@ -155,6 +166,54 @@ def test_files_of_emo_sd15_are_converted_by_its_own_maps(kind: str, tensors: int
     del state[missing]
     with pytest.raises(CheckpointError, match=rf"net\.pth: .*{re.escape(missing)}"):
         CONVERTERS[kind].convert(Checkpoint(Path("net.pth"), state))
+
+
+@pytest.fixture
+def four_files(tmp_path: Path) -> Path:
+    """A folder with the files of both variants of EchoMimic, of one tensor each."""
+    for number, name in enumerate(sorted(echomimic.PARTS)):
+        torch.save({"a": torch.full((300,), float(number))}, tmp_path / f"{name}.pth")
+        torch.save({"a": torch.full((300,), 10.0 + number)}, tmp_path / f"{name}_acc.pth")
+    return tmp_path
+
+
+@pytest.mark.parametrize(
+    ("kind", "values"), [("echomimic", (0, 1, 2, 3)), ("echomimic-acc", (10, 1, 12, 3))]
+)
+def test_the_files_of_echomimic_are_read_by_part(
+    kind: str, values: tuple[float, ...], four_files: Path
+) -> None:
+    found = read_checkpoint(four_files, CONVERTERS[kind].files).tensors
+    assert {key: float(v[0]) for key, v in found.items()} == {
+        f"{part}.a": value
+        for part, value in zip(
+            ("denoising_unet", "face_locator", "motion_module", "reference_unet"),
+            values,
+            strict=True,
+        )
+    }
+    with pytest.raises(CheckpointError, match=r"lacks 1860 tensors.*adds 4 tensors"):
+        CONVERTERS[kind].convert(Checkpoint(four_files, found))
+
+
+def test_one_bad_file_of_echomimics_four_is_named(four_files: Path) -> None:
+    files = CONVERTERS["echomimic-acc"].files
+    with pytest.raises(CheckpointError, match=r"one file, but this kind has 4: name the folder"):
+        read_checkpoint(four_files / "denoising_unet_acc.pth", files)
+    motion = four_files / "motion_module_acc.pth"
+    raw = motion.read_bytes()
+    motion.write_bytes(raw[: len(raw) // 2])
+    with pytest.raises(CheckpointError, match=r"motion_module_acc\.pth is cut off"):
+        read_checkpoint(four_files, files)
+    torch.save({"a": four_files}, motion)  # a path is no tensor
+    with pytest.raises(CheckpointError, match=r"motion_module_acc\.pth holds more than tensors"):
+        read_checkpoint(four_files, files)
+    torch.save({"a": 3.0}, motion)
+    with pytest.raises(CheckpointError, match=r"motion_module_acc\.pth: 'a' is a float"):
+        read_checkpoint(four_files, files)
+    motion.unlink()
+    with pytest.raises(CheckpointError, match=r"holds none of motion_module_acc\.pth"):
+        read_checkpoint(four_files, files)
 
 
 def test_whole_numbers_are_no_weights(published: Published) -> None:
@@ -188,8 +247,7 @@ def test_only_sizes_are_taken_from_a_configuration() -> None:
     assert not {"attn_implementation", "auto_map", "model_type"} & config.keys()
 
 
-def test_a_kind_without_converter_says_so() -> None:
-    assert CONVERTERS.keys() <= KINDS.keys()
-    for kind in KINDS.keys() - CONVERTERS.keys():
-        with pytest.raises(CheckpointError, match=f"cannot read {kind} yet"):
-            converter(kind)
+def test_every_kind_has_a_converter_and_another_name_says_so() -> None:
+    assert CONVERTERS.keys() == KINDS.keys()
+    with pytest.raises(CheckpointError, match="cannot read sora yet"):
+        converter("sora")

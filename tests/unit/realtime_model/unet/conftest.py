@@ -33,6 +33,21 @@ MINI = ModelConfig(
 )
 
 
+ECHO: dict[str, object] = {
+    "face_tokens": 0,
+    "voice": "attention",
+    "audio_layers": 2,
+    "audio_dim": 12,
+    "audio_tokens": 10,
+    "audio_gain": 3.0,
+    "locator_channels": 1,
+    "motion_frames": 0,
+    "overlap_frames": 2,
+    "unattended_motion": True,
+}
+"""What makes EchoMimic's layout of it."""
+
+
 @pytest.fixture(scope="session")
 def mini() -> ModelConfig:
     return MINI
@@ -54,10 +69,11 @@ class Scene:
         self.masks = tuple(
             torch.rand(1, 3, (SIDE >> depth) ** 2) for depth in range(len(config.widths))
         )
-        self.identity: Tensor | None = torch.randn(1, config.face_dim)
+        self.identity = torch.randn(1, config.face_dim) if config.face_tokens else None
         heard = self.frames + 2 * self.net.config.audio.margin_frames
         self.features = torch.randn(1, heard, config.audio_layers, config.audio_dim)
-        self.past = torch.randn(1, config.motion_frames, config.channels, SIDE, SIDE)
+        kept = config.motion_frames or config.overlap_frames
+        self.past = torch.randn(1, kept, config.channels, SIDE, SIDE)
         self.noisy = torch.randn(1, self.frames, config.channels, SIDE, SIDE)
         self.level = torch.tensor([0.7])
 
@@ -109,6 +125,11 @@ def scene_of(shake: Callable[..., None]) -> MakeScene:
         return Scene(net)
 
     return make
+
+
+@pytest.fixture
+def echo(scene_of: MakeScene) -> Scene:
+    return scene_of(**ECHO)
 
 
 @pytest.fixture

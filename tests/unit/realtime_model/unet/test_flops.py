@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from typing import Any
 
 import pytest
 import torch
@@ -9,10 +10,10 @@ from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils.flop_counter import FlopCounterMode
 
 from realtime_model.config import UnetConfig
-from realtime_model.unet import flops
+from realtime_model.unet import echomimic, flops
 from realtime_model.unet.flops import Chunk
 from realtime_model.unet.network import Portrait, Regions, UnetNetwork
-from tests.unit.realtime_model.unet.conftest import MINI
+from tests.unit.realtime_model.unet.conftest import ECHO, MINI
 
 GIGA = 1e9
 
@@ -50,15 +51,24 @@ def test_the_formula_counts_what_a_step_of_the_miniature_does(
     _compare(config, Chunk(side=16, frames=frames, motion=motion))
 
 
-def test_the_formula_counts_what_a_step_of_full_size_does() -> None:
+@pytest.mark.parametrize("echo", [False, True], ids=["hallo", "echomimic"])
+def test_the_formula_counts_what_a_step_of_full_size_does(echo: bool) -> None:
+    config = echomimic.ACC.unet if echo else UnetConfig()
+    assert config is not None
     with torch.device("meta"):
-        _compare(UnetConfig(), Chunk(side=64, frames=2, motion=2))
+        _compare(config, Chunk(side=64, frames=2, motion=config.motion_frames))
+
+
+def test_the_formula_counts_a_voice_in_the_place_of_faces() -> None:
+    assert MINI.unet is not None
+    config = replace(MINI.unet, **ECHO, speed=True)  # type: ignore[arg-type]
+    _compare(config, Chunk(side=16, frames=3, motion=0))
 
 
 def _compare(config: UnetConfig, chunk: Chunk) -> None:
     net = UnetNetwork(replace(MINI, unet=config)).requires_grad_(False)
     portrait = meta_portrait(net, chunk.side)
-    past = torch.randn(1, chunk.motion, 4, chunk.side, chunk.side)
+    past = torch.randn(1, max(1, chunk.motion), 4, chunk.side, chunk.side)
     motion = net.motion(portrait, past)
     heard = torch.randn(1, chunk.frames + 4, config.audio_layers, config.audio_dim)
     tokens = net.audio(heard)
@@ -111,10 +121,12 @@ def test_keeping_what_stays_saves_work() -> None:
     assert 0.90 < kept / anew < 0.95
 
 
-def test_bytes_are_those_of_the_tensors_kept() -> None:
+@pytest.mark.parametrize("changes", [{}, ECHO], ids=["hallo", "echomimic"])
+def test_bytes_are_those_of_the_tensors_kept(changes: dict[str, Any]) -> None:
     assert MINI.unet is not None
-    config, chunk = MINI.unet, Chunk(side=16, frames=3, motion=2)
-    net = UnetNetwork(MINI).requires_grad_(False)
+    config = replace(MINI.unet, **changes)
+    chunk = Chunk(side=16, frames=3, motion=config.motion_frames)
+    net = UnetNetwork(replace(MINI, unet=config)).requires_grad_(False)
     portrait = meta_portrait(net, chunk.side)
     cache = portrait.cache
     pairs = [*cache.keys, *cache.face]
@@ -122,7 +134,8 @@ def test_bytes_are_those_of_the_tensors_kept() -> None:
     held += cache.bias.numel() + sum(m.numel() for m in cache.masks)
     assert flops.portrait_bytes(config, chunk.side) == 2 * held
     past = torch.randn(1, 2, 4, 16, 16)
-    given = net.chunk(torch.randn(1, 7, 3, 6), net.motion(portrait, past))
+    heard = torch.randn(1, 7, config.audio_layers, config.audio_dim)
+    given = net.chunk(heard, net.motion(portrait, past))
     moved = sum(p.tokens.numel() + p.keys.key.numel() + p.keys.value.numel() for p in given.motion)
     assert chunk.motion * flops.motion_bytes(config, chunk.side) == 2 * moved
     heard = sum(kv.key.numel() + kv.value.numel() for site in given.audio for kv in site)

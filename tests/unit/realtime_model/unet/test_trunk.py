@@ -12,7 +12,7 @@ from realtime_model.errors import ConfigError
 from realtime_model.unet import hallo
 from realtime_model.unet.reference import ReferenceNet
 from realtime_model.unet.trunk import places, sites
-from tests.unit.realtime_model.unet.conftest import MINI, SIDE
+from tests.unit.realtime_model.unet.conftest import ECHO, MINI, SIDE
 
 ATTENDS = {
     True: ("CrossAttnDownBlock2D", "CrossAttnUpBlock2D"),
@@ -90,6 +90,32 @@ def test_the_portrait_does_not_feel_the_motion_frames(shake: Callable[..., None]
     assert not torch.allclose(other[-1], alone[-1], atol=1e-3)  # identity is heard
 
 
+def test_without_face_tokens_reference_net_is_one_whose_cross_attention_says_nothing(
+    shake: Callable[..., None],
+) -> None:
+    config = config_with(**ECHO)
+    net = ReferenceNet(config).eval().requires_grad_(False)
+    shake(net, 0.1)
+    theirs = diffusers_unet(config).eval().requires_grad_(False)
+    missing, unexpected = theirs.load_state_dict(stable_diffusions(net), strict=False)
+    assert not unexpected
+    inner = {m.split("transformer_blocks.0.")[-1].split(".")[0] for m in missing}
+    assert inner == {"attn2", "norm2", "conv_norm_out", "conv_out"}
+    kept: dict[str, Tensor] = {}
+    for name, module in theirs.named_modules():
+        if name.endswith("attn2.to_out.0"):
+            module.weight.zero_()
+            module.bias.zero_()
+        if name.endswith("transformer_blocks.0.norm1"):
+            module.register_forward_hook(lambda _m, _x, out, name=name: kept.update({name: out}))
+    latent = torch.randn(2, 4, SIDE, SIDE)
+    theirs(latent, 0, torch.randn(2, 4, config.token_dim))
+    bank = net(latent, net.face_keys(torch.zeros(1, 0, config.token_dim)))
+    for place, features in zip(sites(config), bank, strict=True):
+        expected = kept[f"{place.path('attentions')}.transformer_blocks.0.norm1"]
+        assert torch.allclose(features, expected, atol=1e-5), place
+
+
 def test_hallo_attends_at_sixteen_places_of_twenty_one() -> None:
     assert len(places(UnetConfig())) == 21
     names = [place.path("attentions") for place in sites(UnetConfig())]
@@ -114,6 +140,10 @@ def test_audio_modules_work_at_the_width_their_block_was_handed() -> None:
         ({"widths": (16, 24, 32, 30)}, "30 does not divide"),
         ({"first_motion": "black"}, "black"),
         ({"audio_scales": (1.0,)}, "pose, face and lips"),
+        ({"voice": "telepathy"}, "telepathy"),
+        ({**ECHO, "face_tokens": 4}, "face_tokens must be 0"),
+        ({**ECHO, "audio_dim": 6}, "audio_dim"),
+        ({"overlap_frames": 2}, "not both"),
     ],
 )
 def test_an_impossible_layout_is_refused(changes: dict[str, object], named: str) -> None:
