@@ -74,7 +74,7 @@ class SamplerConfig(_Section):
 
     steps: int = 2
     second_level: float = 0.6
-    motion_noise: float = 0.05
+    motion_noise: float = 0.05  # of motion frames, to emo-tiny; a unet is told there is none
     noise_limit: float = 0.0  # first noise is cut off at plus and minus this; 0 leaves it whole
     path: str = "cosine"  # or "linear": Stable Diffusion's timesteps, see `schedule`
     guidance: float = 1.0  # classifier-free; 1 runs the conditional pass alone

@@ -1,4 +1,4 @@
-"""What differs between the sizes of the network: four calls, around which `Generator` loops.
+"""What differs between the sizes of the network: five calls, around which `Generator` loops.
 
 `realtime_model.tiny` moves the pixels of a portrait, on a processor; `realtime_model.unet.engine`
 diffuses pictures as Stable Diffusion does, on a GPU.

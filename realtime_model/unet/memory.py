@@ -1,5 +1,6 @@
 """What a preset needs of memory, and whether it is there: asked before anything is loaded."""
 
+import os
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -95,6 +96,8 @@ def free_bytes(device: torch.device) -> int:
 
 
 def _available(meminfo: Path) -> int:
+    if not meminfo.is_file():  # not Linux: what there is stands for what is free
+        return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     lines = dict(line.split(":", 1) for line in meminfo.read_text().splitlines())
     return int(lines["MemAvailable"].split()[0]) * 1024
 

@@ -219,16 +219,17 @@ class UnetNetwork(nn.Module):
         """
         sampler, step = self.config.sampler, step or self.backbone
         scale = 1.0 if sampler.guide == "fused" else sampler.guidance
-        unheard = given.unheard()
+        twice = scale != 1.0 and sampler.guide == "two-pass"
+        unheard = given.unheard() if twice else given
 
         def velocity_at(noisy: Tensor, level: Tensor) -> Tensor:
             v: Tensor = step(noisy, level, portrait.cache, given)
             if scale == 1.0:
                 return v
-            if sampler.guide == "self-negative":
-                free = velocity_to(portrait.still[:, None], noisy, level)
-            else:
+            if twice:
                 free = step(noisy, level, portrait.nobody, unheard)
+            else:
+                free = velocity_to(portrait.still[:, None], noisy, level)
             return free + scale * (v - free)
 
         return velocity_at

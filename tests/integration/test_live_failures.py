@@ -32,12 +32,12 @@ async def test_a_call_outlives_memory_that_runs_out_and_a_driver_that_fails(
     tmp_path: Path, fails: object
 ) -> None:
     assert callable(fails)
+    caller = Caller(babble(120))
     async with running_engine(partial(fails, tmp_path / "done")) as engine:
         pid = engine.worker_pid
-        caller = Caller(babble(120))
         async with calling(engine, caller) as call:
             await until_replaced(engine, pid)
-            await caller.sees_frames(10)
+            await caller.sees_frames(10, within_s=120)
             event = caller.heard.of_type("avatar.quality_changed")[0]
             assert (event["level"], event["reason"]) == ("held", "model_restarting")
             assert engine.status.restarts == 1

@@ -58,7 +58,8 @@ def test_bfloat16_differs_by_its_precision(scene: Scene) -> None:
     assert float((half - plain).square().mean().sqrt() / plain.std()) < 0.03
 
 
-@pytest.mark.skipif(shutil.which("g++") is None, reason="torch.compile needs g++")
+@pytest.mark.filterwarnings("ignore:.*torch.jit:DeprecationWarning")  # torch's own, on import
+@pytest.mark.skipif(shutil.which("g++") is None, reason="compiler: torch.compile needs g++")
 def test_compiled_is_eager(scene_of: MakeScene) -> None:
     scene = scene_of(widths=(16,), attend=(True,), layers=1)
     scene.masks = scene.masks[:1]
@@ -120,7 +121,7 @@ def test_a_gpu_agrees_with_the_processor(scene: Scene, runtime: RuntimeConfig, m
     assert apart(velocity(scene, runtime, torch.device("cuda")), plain) < most
 
 
-@pytest.mark.skipif(torch.cuda.is_available(), reason="for machines without a GPU")
+@pytest.mark.skipif(torch.cuda.is_available(), reason="gpu: there is one")
 @pytest.mark.parametrize(
     ("runtime", "said"),
     [
