@@ -54,6 +54,10 @@ class KeyValue:
         each = batch // rows
         return KeyValue(self.key.repeat_interleave(each, 0), self.value.repeat_interleave(each, 0))
 
+    def rows(self, numbers: Tensor) -> "KeyValue":
+        """The rows with these numbers, (b,)."""
+        return KeyValue(self.key[numbers], self.value[numbers])
+
     @staticmethod
     def stack(parts: Sequence["KeyValue"]) -> "KeyValue":
         """The rows of several, one after another."""

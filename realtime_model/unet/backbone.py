@@ -50,6 +50,15 @@ class UnetReference:
             tuple(torch.cat(depth) for depth in zip(*(p.masks for p in parts), strict=True)),
         )
 
+    def rows(self, numbers: Tensor) -> "UnetReference":
+        """The portraits of rows, by number, of several prepared together."""
+        return UnetReference(
+            tuple(kv.rows(numbers) for kv in self.keys),
+            self.bias[numbers],
+            tuple(kv.rows(numbers) for kv in self.face),
+            tuple(mask[numbers] for mask in self.masks),
+        )
+
 
 @dataclass(frozen=True, slots=True)
 class UnetConditions:
@@ -57,7 +66,8 @@ class UnetConditions:
 
     Attributes:
         audio: keys and values of the audio tokens for each mask, one triple per site, rows b * f;
-            one each where the voice has the place of face tokens.
+            one each where the voice has the place of face tokens. None at all: single pictures,
+            which no module for voice or time sees.
         motion: the motion frames, one per site; empty without any.
         speed: keys and values of the speeds, one per site, rows b; empty without speed layers.
         scales: how much pose, face and lips of each row follow the voice, besides the config's
@@ -149,6 +159,7 @@ class Backbone(Trunk):
         tokens: Tensor,
         motion: tuple[Tensor, ...],
         speed_deg: Tensor | None = None,
+        known: Tensor | None = None,
     ) -> UnetConditions:
         """Prepare what all steps of a chunk share.
 
@@ -157,11 +168,13 @@ class Backbone(Trunk):
             motion: ReferenceNet's features of the motion frames, (b, n, cells, c) per site, or
                 `zero_motion`; empty without motion frames.
             speed_deg: (b, f) degrees a frame; none is unknown.
+            known: rows (b,) whose speed counts; none is all of them.
         """
         rows, frames = tokens.shape[:2]
         speed: tuple[KeyValue, ...] = ()
         if self.speed is not None:
-            known = torch.full((rows,), speed_deg is not None, device=tokens.device)
+            if known is None:
+                known = torch.full((rows,), speed_deg is not None, device=tokens.device)
             given = tokens.new_zeros(rows, frames) if speed_deg is None else speed_deg
             features = self.speed(given.to(self.dtype), known)
             speed = tuple(self._speed_keys(p, features) for p in self.sites)
@@ -199,20 +212,23 @@ class Backbone(Trunk):
 
         def modules(x: Tensor, place: Place) -> Tensor:
             if not place.attends:
-                run = self.config.unattended_motion
-                return self.time(place)(x, rows) if run else x
+                run = self.config.unattended_motion and len(given.audio) > 0
+                out: Tensor = self.through(self.time(place), x, rows) if run else x
+                return out
             site = self._site[place]
             keys = reference.keys[site] if reference.keys else None
             told = reference.face[site] if reference.face else None
             if not self.modular:
-                told = given.audio[site][0]
-            x, _ = self.attention(place)(x, told, keys)
+                told = given.audio[site][0] if given.audio else None
+            x, _ = self.through(self.attention(place), x, told, keys)
+            if not given.audio:
+                return x
             if self.modular:
                 masks = _per_frame(reference.masks[place.depth], rows, frames)
-                x = self.audio(place)(x, given.audio[site], masks, scales)
+                x = self.through(self.audio(place), x, given.audio[site], masks, scales)
             speed = given.speed[site] if given.speed else None
             past = given.motion[site] if given.motion else None
-            out: Tensor = self.time(place)(x, rows, past, speed)
+            out = self.through(self.time(place), x, rows, past, speed)
             return out
 
         latents = noisy.flatten(0, 1).to(self.dtype)  # the sampler counts in float32

@@ -41,6 +41,14 @@ class Regions:
         """The same on a device."""
         return Regions(self.box.to(device), tuple(mask.to(device) for mask in self.masks))
 
+    @staticmethod
+    def stack(parts: Sequence["Regions"]) -> "Regions":
+        """The regions of several portraits."""
+        return Regions(
+            torch.cat([p.box for p in parts]),
+            tuple(torch.cat(depth) for depth in zip(*(p.masks for p in parts), strict=True)),
+        )
+
 
 @dataclass(frozen=True, slots=True)
 class Portrait:
@@ -70,6 +78,15 @@ class Portrait:
             torch.cat([p.face_tokens for p in parts]),
         )
 
+    def rows(self, numbers: Tensor) -> "Portrait":
+        """The portraits of rows, by number, of several prepared together."""
+        return Portrait(
+            self.cache.rows(numbers),
+            self.nobody.rows(numbers),
+            self.still[numbers],
+            self.face_tokens[numbers],
+        )
+
 
 class UnetNetwork(nn.Module):
     """ReferenceNet, backbone and the small networks that feed them."""
@@ -93,16 +110,16 @@ class UnetNetwork(nn.Module):
         """Compute once what a portrait needs.
 
         Args:
-            latent: (1, 4, h, w), as diffused.
+            latent: (1, 4, h, w), as diffused; or (n, 4, h, w): n portraits, all the rest alike.
             regions: where its face is.
             identity: (1, 512); none is nobody in particular.
         """
-        side = latent.shape[-1]
-        expected = [(1, 3, (side >> d) ** 2) for d in range(len(self.unet.widths))]
+        rows, side = len(latent), latent.shape[-1]
+        expected = [(rows, 3, (side >> d) ** 2) for d in range(len(self.unet.widths))]
         if [tuple(m.shape) for m in regions.masks] != expected:
             raise ShapeError(f"masks of a latent {side} cells wide have shapes {expected}")
         dtype = self.backbone.dtype
-        tokens, nothing = self._face_tokens(identity), self._face_tokens(None)
+        tokens, nothing = self._face_tokens(identity, rows), self._face_tokens(None, rows)
         masks = tuple(m.to(dtype) for m in regions.masks)
         bank = self.reference(latent, self.reference.face_keys(tokens))
         bias = self.locator(regions.box.to(dtype))
@@ -115,13 +132,13 @@ class UnetNetwork(nn.Module):
         nobody = UnetReference((), torch.zeros_like(bias), self.backbone.face_keys(nothing), masks)
         return Portrait(cache, nobody, latent, tokens)
 
-    def _face_tokens(self, identity: Tensor | None) -> Tensor:
+    def _face_tokens(self, identity: Tensor | None, rows: int) -> Tensor:
         dtype, like = self.backbone.dtype, self.backbone.conv_in.weight
         if self.face is None:
             if identity is not None:
                 raise ShapeError("this network has no face tokens: it takes no identity")
-            return like.new_zeros(1, 0, self.unet.token_dim)
-        tokens: Tensor = self.face(None if identity is None else identity.to(dtype))
+            return like.new_zeros(rows, 0, self.unet.token_dim)
+        tokens: Tensor = self.face(None if identity is None else identity.to(dtype), rows)
         return tokens
 
     def first_motion(self, portrait: Portrait) -> Tensor | None:

@@ -38,7 +38,7 @@ class ReferenceNet(Trunk):
             if site == last:  # nobody asks for what would come of it
                 bank.append(attention.features(x))
                 return x
-            x, normed = attention(x, face[site] if face else None)
+            x, normed = self.through(attention, x, face[site] if face else None)
             bank.append(normed)
             return x
 
