@@ -20,6 +20,7 @@ from torch import Tensor, nn
 from torch.utils.tensorboard import SummaryWriter
 
 from realtime_model.errors import CheckpointError, TrainingError
+from realtime_model.training.processes import Processes
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +35,8 @@ class Loop:
     """Trains one module with AdamW, a one-cycle rate and an average of its weights.
 
     Checkpoints lie in ``out/last.pt`` (written atomically) and hold weights, average, optimiser and
-    step.
+    step. Of several processes, all take each step with the mean of their gradients, and the first
+    one writes.
 
     Raises:
         CheckpointError: the checkpoint in ``out`` is damaged or does not fit the module.
@@ -51,13 +53,17 @@ class Loop:
         name: str,
         ema: float = 0.999,
         save_every: int = 200,
+        processes: Processes | None = None,
     ) -> None:
         out.mkdir(parents=True, exist_ok=True)
+        self._processes = processes or Processes()
         self.module, self.out, self.steps, self.name = module, out, steps, name
         self.step = 0
         self._lr, self._ema_rate, self._save_every = lr, ema, save_every
-        parameters = [p for p in module.parameters() if p.requires_grad]
-        self._optimiser = torch.optim.AdamW(parameters, lr, betas=(0.9, 0.99), weight_decay=1e-3)
+        self._parameters = [p for p in module.parameters() if p.requires_grad]
+        self._optimiser = torch.optim.AdamW(
+            self._parameters, lr, betas=(0.9, 0.99), weight_decay=1e-3
+        )
         self.average = {k: v.detach().clone() for k, v in module.state_dict().items()}
         self._bad = 0
         self._resume()
@@ -67,7 +73,7 @@ class Loop:
         if not path.is_file():
             return
         try:
-            saved = torch.load(path, weights_only=True)
+            saved = torch.load(path, map_location=self._device, weights_only=True)
             self.module.load_state_dict(saved["module"])
             self._optimiser.load_state_dict(saved["optimiser"])
             self.average, self.step = saved["average"], saved["step"]
@@ -76,8 +82,14 @@ class Loop:
                 f"{path} is damaged or of another recipe; move it away to start over"
             ) from exc
 
+    @property
+    def _device(self) -> torch.device:
+        return next(self.module.parameters()).device
+
     def save(self) -> None:
         """Write the checkpoint; a kill in between leaves the one before."""
+        if not self._processes.leads:
+            return
         state = {
             "module": self.module.state_dict(),
             "optimiser": self._optimiser.state_dict(),
@@ -102,8 +114,10 @@ class Loop:
             TimeRemainingColumn(),
             TextColumn("{task.fields[note]}"),
         )
-        console = Console()
-        with SummaryWriter(self.out / "log") as board, Progress(*columns, console=console) as bar:
+        leads = self._processes.leads
+        console = Console(quiet=not leads)
+        log = self.out / "log" if leads else self.out / f"log-{self._processes.rank}"
+        with SummaryWriter(log) as board, Progress(*columns, console=console) as bar:
             task = bar.add_task(self.name, total=self.steps, completed=self.step, note="")
             while self.step < self.steps:
                 parts = self._advance(compute)
@@ -111,20 +125,22 @@ class Loop:
                 if self.step % 20 == 0:
                     for key, value in parts.items():
                         board.add_scalar(f"train/{key}", value, self.step)
-                if check and (self.step % check_every == 0 or self.step == self.steps):
+                due = self.step % check_every == 0 or self.step == self.steps
+                if check and due and leads:
                     found = self._checked(check)
                     for key, value in found.items():
                         board.add_scalar(f"heldout/{key}", value, self.step)
                     console.print(f"{self.name} {self.step}: {_note(parts)} | {_note(found)}")
                 if self.step % self._save_every == 0 or self.step == self.steps:
                     self.save()
+        self._processes.wait()
 
     def _advance(self, compute: Callable[[int], Step]) -> dict[str, float]:
         for group in self._optimiser.param_groups:
             group["lr"] = self._lr * _one_cycle(self.step / self.steps)
         step = compute(self.step)
         self._optimiser.zero_grad(set_to_none=True)
-        if not torch.isfinite(step.loss):
+        if not self._processes.all_hold(bool(torch.isfinite(step.loss))):
             self._bad += 1
             if self._bad > 5:
                 raise TrainingError(
@@ -136,7 +152,8 @@ class Loop:
             return {"loss": float("nan")}
         self._bad = 0
         step.loss.backward()  # type: ignore[no-untyped-call]
-        nn.utils.clip_grad_norm_(self.module.parameters(), 1.0)
+        self._processes.average_gradients(self._parameters)
+        nn.utils.clip_grad_norm_(self._parameters, 1.0)
         self._optimiser.step()
         self.step += 1
         self._follow()
