@@ -27,6 +27,7 @@ STAGES = {
     "teacher": (f"{_STAGES} teacher", "Train the denoising teacher."),
     "student": (f"{_STAGES} student", "Distil the few-step student; write the weights."),
     "sync": (f"{_STAGES} sync", "Teach the scorer of sync that judges finished weights."),
+    "films": (f"{_STAGES} films", "Stream clips that the full size was taught on."),
     "all": (f"{_STAGES} all", "Run every stage, in this order."),
 }
 _EVALUATION = "realtime_model.training.evaluate"

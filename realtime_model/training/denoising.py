@@ -1,25 +1,40 @@
-"""What teacher and student share: the networks, what is done to their inputs, and the judgement.
+"""What teacher and student share: how they ask a network, and what is done to its inputs.
 
-Whether a training worked is asked of whole clips, rolled out as serving does it.
+`Denoising` is what both ask, whatever the size; `TinyDenoising` is `emo-tiny`'s answer, that of
+`emo-sd15` is in `training.unet.denoising`.
 """
 
 import math
-from collections.abc import Sequence
+from abc import ABC, abstractmethod
 from dataclasses import dataclass
+from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 
 from realtime_model.denoiser import Conditions, ReferenceCache
+from realtime_model.errors import TrainingError
 from realtime_model.features import PAST_FRAMES, neighbours
 from realtime_model.network import EmoNetwork
-from realtime_model.schedule import add_noise, ladder, sample
-from realtime_model.training.correlation import correlation
-from realtime_model.training.hearing import HeardClip
-from realtime_model.training.latents import Played
-from realtime_model.training.lips import LipReader
-from realtime_model.training.windows import DiffusionData, mel_span
+from realtime_model.schedule import add_noise, sample
+from realtime_model.training.windows import ClipWindows, DiffusionData
+
+
+@dataclass(frozen=True, slots=True)
+class Round:
+    """One of several trainings of a teacher, each of other parts.
+
+    Attributes:
+        parts: what is trained: names of `training.unet.parts.PARTS`, joined by "+".
+        lora_rank: train additions of this rank in place of the linear layers; 0 trains all weights.
+        batch: windows a step; 0 is the recipe's.
+    """
+
+    parts: str = "all"
+    steps: int = 6000
+    lr: float = 1.2e-3
+    lora_rank: int = 0
+    batch: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +42,9 @@ class DiffusionRecipe:
     """Constants of both trainings.
 
     Attributes:
-        start: preset whose weights the teacher begins with; none: only the trained listener.
+        start: preset whose weights the teacher begins with; none: only the trained listener. With a
+            unet also weights that were added, joined by "+".
+        rounds: trainings of the teacher, one after the other; none is one of everything.
         steps: optimiser steps of the teacher.
         distill_steps: those of the student.
         batch: windows a step.
@@ -38,12 +55,17 @@ class DiffusionRecipe:
         drop_audio: share of rows that hear nothing, so that guidance can compare.
         drop_motion: share of rows without motion frames.
         drop_speed: share of rows that are not told the speed of the head.
+        drop_portrait: share of steps that see no portrait; only with a unet.
         guidance: strength of audio guidance fused into the student.
         motion_weight: how much a wrong change between frames counts for the student.
         rollout: windows, at most, that the student renders itself before the one it learns from.
+        distill_lora_rank: as `Round.lora_rank`, for the student.
+        checkpointing: less memory for a third more work; only with a unet.
+        bfloat16: networks compute in bfloat16, weights stay float32.
     """
 
     start: str = ""
+    rounds: tuple[Round, ...] = ()
     steps: int = 6000
     distill_steps: int = 1500
     batch: int = 14
@@ -54,73 +76,191 @@ class DiffusionRecipe:
     drop_audio: float = 0.1
     drop_motion: float = 0.12
     drop_speed: float = 0.5
+    drop_portrait: float = 0.0
     guidance: float = 1.5
     motion_weight: float = 2.0
     rollout: int = 2
+    distill_lora_rank: int = 0
+    checkpointing: bool = False
+    bfloat16: bool = False
     seed: int = 0
 
+    def all_rounds(self) -> tuple[Round, ...]:
+        """The trainings of the teacher, at least one."""
+        return self.rounds or (Round(steps=self.steps, lr=self.lr),)
 
-class Denoising(nn.Module):
-    """What is optimised: ReferenceNet, backbone and, slowly, the audio encoder."""
+
+@dataclass(frozen=True, slots=True)
+class Past:
+    """Motion frames as a network is given them.
+
+    Attributes:
+        latents: (b, n, c, h, w).
+        level: how noisy they are, (b,).
+        absent: whether nothing was rendered before, (b,).
+    """
+
+    latents: Tensor
+    level: Tensor
+    absent: Tensor
+
+    def followed_by(self, made: Tensor, level: float) -> "Past":
+        """The motion frames after new ones (b, f, c, h, w)."""
+        kept = torch.cat([self.latents, made], 1)[:, -self.latents.shape[1] :]
+        return Past(kept, torch.full_like(self.level, level), torch.zeros_like(self.absent))
+
+
+class Denoising(nn.Module, ABC):
+    """Networks as a teacher and a student ask them.
+
+    What `portrait` and `given` return is the networks' own: only they look inside.
+
+    Attributes:
+        hears: whether it is told the sound; not where single pictures are learned.
+    """
+
+    hears = True
+
+    @abstractmethod
+    def tokens(self, sound: Tensor) -> Tensor:
+        """Audio tokens of each frame, (b, f, ...), of `Windows.sound`."""
+
+    @abstractmethod
+    def deafened(self, tokens: Tensor, gone: Tensor) -> Tensor:
+        """Tokens, those of rows ``gone`` (b,) replaced by no sound."""
+
+    @abstractmethod
+    def portrait(self, data: ClipWindows, who: Tensor) -> Any:
+        """What the networks need of each row's portrait."""
+
+    def stranger(self, portrait: Any) -> Any:
+        """The same of nobody in particular."""
+        raise TrainingError(
+            "only a model with a unet can do without a portrait: drop_portrait is 0"
+        )
+
+    @abstractmethod
+    def before(self, portrait: Any, like: Tensor) -> Tensor:
+        """Motion frames before the first chunk, of the shape of ``like`` (b, n, c, h, w)."""
+
+    @abstractmethod
+    def given(
+        self,
+        portrait: Any,
+        past: Past,
+        tokens: Tensor,
+        gesture: Tensor,
+        speed: Tensor,
+        known: Tensor,
+    ) -> Any:
+        """Conditions of a batch; ``known`` (b,) says whose speed is.
+
+        No gradient goes through the features of motion frames: ReferenceNet learns from the
+        portrait, and a step costs a third less.
+        """
+
+    @abstractmethod
+    def unheard(
+        self, given: Any, tokens: Tensor, gesture: Tensor, speed: Tensor, known: Tensor
+    ) -> Any:
+        """The same conditions without a sound."""
+
+    @abstractmethod
+    def velocity(self, noisy: Tensor, level: Tensor, portrait: Any, given: Any) -> Tensor:
+        """Predicted velocity of noisy latents (b, f, c, h, w) at levels (b,)."""
+
+    def descend(self, noisy: Tensor, down: tuple[float, ...], portrait: Any, given: Any) -> Tensor:
+        """Latents after the network's own steps down a ladder of levels, or a part of one."""
+        return sample(lambda z, now: self.velocity(z, now, portrait, given), noisy, down)
+
+
+@dataclass(frozen=True, slots=True)
+class TinyPortrait:
+    """Reference keys of each row's portrait, and what it adds in ReferenceNet."""
+
+    cache: ReferenceCache
+    look: Tensor
+
+
+class TinyDenoising(Denoising):
+    """`emo-tiny`: ReferenceNet, backbone and, slowly, the audio encoder."""
 
     def __init__(self, network: EmoNetwork) -> None:
         super().__init__()
+        self.margin = network.config.audio.margin_frames
         self.audio = network.audio
         self.reference = network.reference
         self.backbone = network.backbone
 
-    def tokens(self, mel: Tensor, margin: int, frames: int) -> Tensor:
+    def tokens(self, sound: Tensor) -> Tensor:
         """Audio tokens around each frame, (b, f, 2m + 1, d), of the log-mels of a window."""
-        out = self.audio.from_mel(mel)[:, PAST_FRAMES : PAST_FRAMES + frames + 2 * margin]
-        return neighbours(out, margin)
+        return neighbours(self.audio.from_mel(sound)[:, PAST_FRAMES:], self.margin)
 
-    def cache(self, data: DiffusionData, who: Tensor) -> tuple[ReferenceCache, Tensor]:
-        """Reference keys of each row's portrait, and what it adds in ReferenceNet."""
+    def deafened(self, tokens: Tensor, gone: Tensor) -> Tensor:
+        return torch.where(gone[:, None, None, None], self.backbone.no_audio, tokens)
+
+    def portrait(self, data: ClipWindows, who: Tensor) -> TinyPortrait:
+        assert isinstance(data, DiffusionData)
         face_map = data.face_map[who]
         look = self.reference.look(data.picture[who], face_map)
         still = torch.zeros(len(who), data.config.denoiser.channels, *look.shape[2:])
         bank = self.reference(still, torch.zeros(len(who)), look)
-        return self.backbone.portrait(bank, face_map, data.at_rest[who]), look
+        return TinyPortrait(self.backbone.portrait(bank, face_map, data.at_rest[who]), look)
+
+    def before(self, portrait: TinyPortrait, like: Tensor) -> Tensor:
+        return torch.zeros_like(like)  # latents say what moved: nothing
 
     def given(
         self,
-        past: Tensor,
-        noise: Tensor,
-        look: Tensor,
+        portrait: TinyPortrait,
+        past: Past,
         tokens: Tensor,
         gesture: Tensor,
         speed: Tensor,
         known: Tensor,
     ) -> Conditions:
-        """Conditions of a batch whose motion frames are at noise level ``noise`` (b,).
-
-        No gradient goes through the features of motion frames: ReferenceNet learns from the
-        portrait, and a step costs a third less.
-        """
-        kept = past.shape[1]
+        kept = past.latents.shape[1]
         with torch.no_grad():
             bank = self.reference(
-                past.flatten(0, 1), noise.repeat_interleave(kept), look.repeat_interleave(kept, 0)
+                past.latents.flatten(0, 1),
+                past.level.repeat_interleave(kept),
+                portrait.look.repeat_interleave(kept, 0),
             )
         return self.backbone.conditions(tokens, bank, gesture, speed, known)
 
+    def unheard(
+        self, given: Conditions, tokens: Tensor, gesture: Tensor, speed: Tensor, known: Tensor
+    ) -> Conditions:
+        mute = self.deafened(tokens, torch.ones_like(known))
+        bank = tuple(m.flatten(0, 1) for m in given.motion)
+        return self.backbone.conditions(mute, bank, gesture, speed, known)
+
+    def velocity(
+        self, noisy: Tensor, level: Tensor, portrait: TinyPortrait, given: Conditions
+    ) -> Tensor:
+        v: Tensor = self.backbone(noisy, level, portrait.cache, given)
+        return v
+
 
 def corrupted(
-    past: Tensor, first: Tensor, drop: float, rng: torch.Generator
-) -> tuple[Tensor, Tensor]:
-    """Motion frames as serving will see them, noisy, off in gain, or none; and their levels."""
+    past: Tensor, before: Tensor, first: Tensor, drop: float, dice: torch.Generator
+) -> Past:
+    """Motion frames as serving will see them: noisy, off in gain, or those ``before`` a stream.
+
+    Args:
+        past: true ones, (b, n, c, h, w).
+        before: of `Denoising.before`.
+        first: rows (b,) that begin a stream.
+        drop: share of the other rows that do as well.
+        dice: draws, on the CPU.
+    """
     rows = len(past)
-    level = torch.rand(rows, generator=rng) * 0.25
-    gone = (torch.rand(rows, generator=rng) < drop) | first
-    gain = 1 + 0.06 * torch.randn(rows, 1, 1, 1, 1, generator=rng)
-    noise = torch.randn(past.shape, generator=rng)
-    past = torch.where(gone[:, None, None, None, None], torch.zeros_like(past), past * gain)
-    return add_noise(past, noise, level), level
-
-
-def deafened(tokens: Tensor, empty: Tensor, gone: Tensor) -> Tensor:
-    """Tokens (b, f, 2m + 1, d), those of rows ``gone`` (b,) replaced by the learned no sound."""
-    return torch.where(gone[:, None, None, None], empty, tokens)
+    level = torch.rand(rows, generator=dice) * 0.25
+    gone = (torch.rand(rows, generator=dice) < drop).to(past.device) | first
+    gain = (1 + 0.06 * torch.randn(rows, 1, 1, 1, 1, generator=dice)).to(past.device)
+    noise, level = torch.randn(past.shape, generator=dice).to(past.device), level.to(past.device)
+    past = torch.where(gone[:, None, None, None, None], before, past * gain)
+    return Past(add_noise(past, noise, level), level, gone)
 
 
 def shared_noise(shape: torch.Size, dice: torch.Generator) -> Tensor:
@@ -134,85 +274,3 @@ def correlated_noise(
     """Noise as the generator draws it: most of it shared by the frames of a row."""
     shared = shared_noise(shape, dice) if shared is None else shared
     return math.sqrt(0.9) * shared + math.sqrt(0.1) * torch.randn(shape, generator=dice)
-
-
-def descend(
-    model: Denoising,
-    noisy: Tensor,
-    down: tuple[float, ...],
-    cache: ReferenceCache,
-    given: Conditions,
-) -> Tensor:
-    """Latents after the model's own steps down a ladder of levels, or a part of one."""
-
-    def velocity_at(z: Tensor, level: Tensor) -> Tensor:
-        v: Tensor = model.backbone(z, level, cache, given)
-        return v
-
-    return sample(velocity_at, noisy, down)
-
-
-@torch.inference_mode()
-def roll_out(
-    model: Denoising,
-    data: DiffusionData,
-    played: Played,
-    heard: HeardClip,
-    steps: int,
-    *,
-    seed: int = 0,
-) -> Tensor:
-    """Latents (t, c, 8, 8) of a whole clip, from the model's own motion frames, as in serving."""
-    config = data.config
-    margin, hop = config.audio.margin_frames, config.geometry.hop_frames
-    cache, look = model.cache(data, torch.tensor([played.face]))
-    side, channels = config.codec.latent_side, config.denoiser.channels
-    past = torch.zeros(1, config.denoiser.motion_frames, channels, side, side)
-    haze = torch.full((1,), config.sampler.motion_noise)
-    speed, known = torch.zeros(1, hop), torch.zeros(1, dtype=torch.bool)
-    down = ladder(config.sampler, steps)
-    dice = torch.Generator().manual_seed(seed)
-    shared = torch.randn(1, 1, *past.shape[2:], generator=dice)
-    out = []
-    for start in range(0, len(played.lips) - hop + 1, hop):
-        mel = torch.from_numpy(mel_span(heard.mels[0], start, margin, hop))[None]
-        tokens = model.tokens(mel, margin, hop)
-        gesture = torch.from_numpy(played.gesture[start : start + hop])[None]
-        given = model.given(past, haze, look, tokens, gesture, speed, known)
-        fresh = torch.randn(1, hop, *past.shape[2:], generator=dice)
-        z = math.sqrt(0.9) * shared + math.sqrt(0.1) * fresh
-        z = descend(model, z, down, cache, given)
-        past = torch.cat([past, z], 1)[:, -past.shape[1] :]
-        out.append(z[0])
-    return torch.cat(out)
-
-
-def score(
-    model: Denoising, reader: LipReader, data: DiffusionData, clips: Sequence[Played], steps: int
-) -> dict[str, float]:
-    """Correlation of the mouth in rolled-out latents with the truth, and with another clip's."""
-    model.eval()
-    own, other, spread, rounded = [], [], [], []
-    for number, played in enumerate(clips):
-        z = roll_out(model, data, played, data.heard[played.clip], steps)
-        portrait = data.mouth[played.face][None].expand(len(z), -1, -1, -1)
-        with torch.inference_mode():
-            read = reader(z, portrait).numpy()
-        opening, width = played.lips.T
-        own.append(correlation(read[:, 0], opening))
-        rounded.append(correlation(read[:, 1], width))
-        other.append(correlation(read[:, 0], clips[(number + 1) % len(clips)].lips[:, 0]))
-        spread.append(read[:, 0].std() / (100 * opening.std() + 1e-6))
-    model.train()
-    return {
-        f"lips{steps}": _mean(own),
-        f"shuffled{steps}": _mean(other),
-        f"spread{steps}": float(np.median(spread)),
-        f"width{steps}": _mean(rounded),
-    }
-
-
-def _mean(values: Sequence[float]) -> float:
-    """Mean of the numbers among the values: a clip without motion has no correlation."""
-    known = [v for v in values if not math.isnan(v)]
-    return float(np.mean(known)) if known else math.nan

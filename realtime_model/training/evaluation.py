@@ -81,15 +81,15 @@ def film_chunks(
     model.open(stream, portrait, options)
     try:
         for chunk in range(-(-frames // geometry.hop_frames)):
-            window = AudioWindow(_samples(audio, geometry, chunk, looped), chunk)
+            window = AudioWindow(cut_window(audio, geometry, chunk, looped=looped), chunk)
             made = model.render({stream: window})[stream].frames
             yield made[: frames - chunk * geometry.hop_frames]
     finally:
         model.close(stream)
 
 
-def _samples(
-    audio: NDArray[np.int16], geometry: WindowGeometry, chunk: int, looped: bool
+def cut_window(
+    audio: NDArray[np.int16], geometry: WindowGeometry, chunk: int, *, looped: bool = False
 ) -> NDArray[np.float32]:
     """The window of a chunk, float32 in [-1, 1]; there is silence before the first sample."""
     at = chunk * geometry.hop_samples - geometry.past_samples + np.arange(geometry.window_samples)

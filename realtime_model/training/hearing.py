@@ -6,7 +6,7 @@ them can.
 
 import json
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -87,8 +87,21 @@ def hear(
 ) -> list[HeardClip]:
     """Compute the log-mels of all clips, the first clean, the others after random mishaps."""
     mel = AudioEncoder(config).mel
-    rng = np.random.default_rng(seed)
     heard = []
+    for clip, takes in sound_takes(clips, variants=variants, seed=seed):
+        with torch.inference_mode():
+            mels = tuple(
+                mel(torch.from_numpy(t)[None])[0].numpy().astype(np.float16) for t in takes
+            )
+        heard.append(HeardClip(clip.name, mels, clip.mouth[:, list(MOUTH_SHAPES)]))
+    return heard
+
+
+def sound_takes(
+    clips: Sequence[Clip], *, variants: int, seed: int
+) -> Iterator[tuple[Clip, list[NDArray[np.float32]]]]:
+    """Yield each clip's sound as recorded, then after random mishaps, float32 (640 * t,) each."""
+    rng = np.random.default_rng(seed)
     for clip in clips:
         frames = len(clip.mouth)
         samples = np.zeros(frames * 640, np.float32)
@@ -97,12 +110,7 @@ def hear(
         for _ in range(variants):
             other = clips[int(rng.integers(len(clips)))].audio.astype(np.float32) / 32768.0
             takes.append(augmented(samples, rng, others=[other], odds=AugmentOdds()))
-        with torch.inference_mode():
-            mels = tuple(
-                mel(torch.from_numpy(t)[None])[0].numpy().astype(np.float16) for t in takes
-            )
-        heard.append(HeardClip(clip.name, mels, clip.mouth[:, list(MOUTH_SHAPES)]))
-    return heard
+        yield clip, takes
 
 
 def hear_once(

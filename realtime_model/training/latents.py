@@ -1,6 +1,6 @@
 """Played clips as latents: each utterance is acted by portraits of the corpus and encoded once."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -24,23 +24,14 @@ _ACTING_PX = 128  # the encoder looks at frames of this size
 
 
 @dataclass(frozen=True, slots=True)
-class Face:
-    """What the denoiser needs of a portrait, float32 tensors with one row."""
-
-    name: str
-    picture: torch.Tensor
-    face_map: torch.Tensor
-    at_rest: torch.Tensor
-
-
-@dataclass(frozen=True, slots=True)
 class Played:
     """One clip acted by one portrait.
 
     Attributes:
         clip: name of the utterance.
         face: number of the portrait.
-        latent: displacement of the cells, float16 (t, 2, 8, 8).
+        latent: displacement of the cells, float16 (t, 2, 8, 8); with a unet latents of pictures,
+            (t, c, h, w).
         lips: gap between them, and how much wider the mouth is than in the portrait, over the face
             width, float32 (t, 2).
         gesture: what the performer did besides speaking, float32 (t, 5), see `gestures`.
@@ -68,16 +59,18 @@ def idle_clips(count: int, seed: int) -> list[Clip]:
     return clips
 
 
-def prepare_faces(sitters: Sequence[Sitter]) -> list[Face]:
-    """Look at the portraits as ReferenceNet does."""
-    faces = []
+def prepare_faces(sitters: Sequence[Sitter]) -> dict[str, torch.Tensor]:
+    """Look at the portraits as `emo-tiny`'s ReferenceNet does: tensors with a row for each."""
+    faces: dict[str, list[torch.Tensor]] = {"picture": [], "face_map": [], "at_rest": []}
     for sitter in sitters:
         small = cv2.resize(sitter.portrait.image, (64, 64), interpolation=cv2.INTER_AREA)
         picture = torch.from_numpy(small).permute(2, 0, 1)[None].float() / 127.5 - 1
         drawn = torch.from_numpy(draw_face_map(sitter.portrait.landmarks, 256))[None]
         at_rest = torch.from_numpy(lips_at_rest(sitter.portrait.landmarks))[None]
-        faces.append(Face(sitter.name, picture, F.avg_pool2d(drawn, 2), at_rest))
-    return faces
+        faces["picture"].append(picture)
+        faces["face_map"].append(F.avg_pool2d(drawn, 2))
+        faces["at_rest"].append(at_rest)
+    return {key: torch.cat(rows) for key, rows in faces.items()}
 
 
 def play(sitter: Sitter, number: int, clip: Clip, seed: int, side: int = 8) -> Played:
@@ -103,6 +96,10 @@ def play(sitter: Sitter, number: int, clip: Clip, seed: int, side: int = 8) -> P
     )
 
 
+Act = Callable[[Sitter, int, Clip, int], Played]
+Look = Callable[[Sequence[Sitter]], dict[str, torch.Tensor]]
+
+
 def play_all(
     sitters: Sequence[Sitter],
     clips: Sequence[Clip],
@@ -110,20 +107,31 @@ def play_all(
     *,
     each: int,
     seed: int,
+    act: Act = play,
+    look: Look = prepare_faces,
 ) -> Iterator[int]:
     """Act every clip by ``each`` portraits, one file per pair in ``out``; existing ones stay.
+
+    Args:
+        sitters: the portraits.
+        clips: what they say.
+        out: where the clips go, and beside them ``faces.pt``.
+        each: portraits a clip.
+        seed: who says what, and how.
+        act: makes a clip of a portrait, its number, what it says and a seed.
+        look: what a network needs of the portraits.
 
     Raises:
         TrainingError: other portraits acted there before.
     """
     out.mkdir(parents=True, exist_ok=True)
-    _keep_faces(prepare_faces(sitters), out / "faces.pt")
+    _keep_faces([s.name for s in sitters], lambda: look(sitters), out / "faces.pt")
     rng = np.random.default_rng(seed)
     for done, (clip, take) in enumerate((c, t) for t in range(each) for c in clips):
         number = int(rng.integers(len(sitters)))
         path = out / f"{clip.name}.{take}.npz"
         if not path.is_file():
-            made = play(sitters[number], number, clip, seed + done)
+            made = act(sitters[number], number, clip, seed + done)
             part = path.with_suffix(".part")
             with part.open("wb") as file:
                 np.savez(
@@ -138,15 +146,11 @@ def play_all(
         yield done + 1
 
 
-def _keep_faces(faces: Sequence[Face], path: Path) -> None:
+def _keep_faces(names: list[str], look: Callable[[], dict[str, torch.Tensor]], path: Path) -> None:
     """Write the portraits beside what they act; clips name them by number."""
-    names = [f.name for f in faces]
     if path.is_file() and torch.load(path, weights_only=True)["names"] != names:
         raise TrainingError(f"other portraits acted in {path.parent}: remove it and run again")
-    tensors = {
-        k: torch.cat([getattr(f, k) for f in faces]) for k in ("picture", "face_map", "at_rest")
-    }
-    save_whole({"names": names, **tensors}, path)
+    save_whole({"names": names, **look()}, path)
 
 
 def load_played(folder: Path) -> list[Played]:

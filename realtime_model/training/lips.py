@@ -1,39 +1,42 @@
 """A reader of lips in latents: it watches what the loss of a latent hardly notices."""
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
-from realtime_model.config import ModelConfig
-from realtime_model.training.windows import DiffusionData, Windows
+from realtime_model.training.windows import ClipWindows, Windows
 
 # A mouth opens further than it rounds; both should count alike.
 _WIDTH_WEIGHT = 2.0
+_CELLS = 8  # side of the maps that are read
 
 
 class LipReader(nn.Module):
     """Reads how much further open and how much wider a mouth is than in the portrait.
 
-    (b, c, 8, 8) -> (b, 2), hundredths of the face width. A latent cannot tell more: it holds what
-    moved.
+    (b, c, side, side) -> (b, 2), hundredths of the face width. A latent of what moved cannot tell
+    more.
     """
 
-    def __init__(self, config: ModelConfig) -> None:
+    def __init__(self, channels: int, side: int) -> None:
         super().__init__()
-        c = config.denoiser.channels
         self.mouth = nn.Conv2d(1, 48, 3, padding=1)
-        self.net = nn.Sequential(
-            nn.Conv2d(c, 48, 3, padding=1), nn.GELU(), nn.Conv2d(48, 48, 3, padding=1), nn.GELU()
-        )
-        self.head = nn.Sequential(nn.Linear(48 * 64, 64), nn.GELU(), nn.Linear(64, 2))
+        layers: list[nn.Module] = [nn.Conv2d(channels, 48, 3, padding=1), nn.GELU()]
+        while side > _CELLS:
+            layers += [nn.Conv2d(48, 48, 4, 2, 1), nn.GELU()]
+            side //= 2
+        self.net = nn.Sequential(*layers, nn.Conv2d(48, 48, 3, padding=1), nn.GELU())
+        self.head = nn.Sequential(nn.Linear(48 * _CELLS**2, 64), nn.GELU(), nn.Linear(64, 2))
 
     def forward(self, latent: Tensor, mouth: Tensor) -> Tensor:
-        h = self.net(latent) * torch.sigmoid(self.mouth(mouth))
+        seen = F.adaptive_avg_pool2d(mouth, _CELLS) if mouth.shape[-1] > _CELLS else mouth
+        h = self.net(latent) * torch.sigmoid(self.mouth(seen))
         out: Tensor = self.head(h.flatten(1))
         return out
 
 
 def lip_error(
-    reader: LipReader, data: DiffusionData, guess: Tensor, batch: Windows, heard: Tensor
+    reader: LipReader, data: ClipWindows, guess: Tensor, batch: Windows, heard: Tensor
 ) -> Tensor:
     """How wrong opening and width of the mouth are in a guess, hundredths of the face width."""
     frames = guess.shape[1]

@@ -15,6 +15,7 @@ from realtime_model.training.codec import CodecRecipe
 from realtime_model.training.denoising import DiffusionRecipe
 from realtime_model.training.hearing import HearingRecipe
 from realtime_model.training.sync import SyncRecipe
+from realtime_model.training.unet.material import PicturesRecipe
 
 _T = TypeVar("_T")
 
@@ -63,11 +64,14 @@ class TrainRecipe:
 
     Attributes:
         runs: folder of all that training makes.
+        sources: folder of portraits and corpus, if not the same.
         preset: the YAML that names the finished weights, which lie beside it.
-        model: sizes of the network.
+        model: sizes of the network; with a section ``unet`` it is `emo-sd15`.
+        pictures: what that is taught on.
     """
 
     runs: str = "runs"
+    sources: str = ""
     preset: str = "runs/weights/emo-tiny.yaml"
     model: ModelConfig = field(default_factory=ModelConfig)
     render: RenderRecipe = field(default_factory=RenderRecipe)
@@ -77,6 +81,7 @@ class TrainRecipe:
     reader: ReaderRecipe = field(default_factory=ReaderRecipe)
     denoiser: DiffusionRecipe = field(default_factory=DiffusionRecipe)
     sync: SyncRecipe = field(default_factory=SyncRecipe)
+    pictures: PicturesRecipe = field(default_factory=PicturesRecipe)
 
 
 def load_recipe(path: Path) -> TrainRecipe:
@@ -107,6 +112,10 @@ def _made(kind: type[_T], values: object, where: str) -> _T:
             ready[key] = ModelConfig.read(value, f"{where}{key}.")
         elif dataclasses.is_dataclass(expected):
             ready[key] = _made(typing.cast(type, expected), value, f"{where}{key}.")
+        elif typing.get_origin(expected) is tuple:
+            entries = value if isinstance(value, list) else [value]
+            one = typing.get_args(expected)[0]
+            ready[key] = tuple(_made(one, e, f"{where}{key}.{i}.") for i, e in enumerate(entries))
         else:
             ready[key] = _checked(value, expected, f"{where}{key}")
     return kind(**ready)
@@ -115,8 +124,10 @@ def _made(kind: type[_T], values: object, where: str) -> _T:
 def _checked(value: object, expected: type, name: str) -> object:
     if expected is str and isinstance(value, str) and value:
         return value
+    if expected is bool and isinstance(value, bool):
+        return value
     fitting = (int, float) if expected is float else expected
-    if expected is str or isinstance(value, bool) or not isinstance(value, fitting):
+    if expected in (str, bool) or isinstance(value, bool) or not isinstance(value, fitting):
         raise ConfigError(f"{name}: {value!r} is not of type {expected.__name__}")
     assert isinstance(value, int | float)
     if value < 0:

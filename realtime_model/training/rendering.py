@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from realtime_model.face import FaceLandmarker
 from realtime_model.lids import LEVELS, with_lids
-from realtime_model.portrait import FramedPortrait, frame_face
+from realtime_model.portrait import FRAME_PX, FramedPortrait, frame_face
 from realtime_model.rig import Pose, arkit_labels
 from realtime_model.training.codec_set import CodecSet
 from realtime_model.training.rig import PhotoRig
@@ -39,20 +39,32 @@ class Clip:
     mouth: NDArray[np.float32]
 
 
-def load_sitters(folder: Path, split: str) -> list[Sitter]:
-    """Read the portraits of one split and frame them; pictures without a face are left out."""
+def load_sitters(
+    folder: Path, split: str, *, size_px: int = FRAME_PX, named: str = "", most: int = 0
+) -> list[Sitter]:
+    """Read the portraits of one split and frame them; pictures without a face are left out.
+
+    Args:
+        folder: of the portraits.
+        split: "train" or "heldout".
+        size_px: side of the framed squares.
+        named: only those whose names begin so.
+        most: stop after so many; 0 is never.
+    """
     landmarker = FaceLandmarker()
-    sitters = []
+    sitters: list[Sitter] = []
     for entry in json.loads((folder / "manifest.json").read_text())["portraits"]:
-        if entry["split"] != split:
+        if entry["split"] != split or not entry["name"].startswith(named):
             continue
+        if most and len(sitters) == most:
+            break
         picture = cv2.imread(str(folder / entry["file"]))
         if picture is None:
             continue
         image = np.asarray(cv2.cvtColor(picture, cv2.COLOR_BGR2RGB), np.uint8)
         faces = landmarker.detect(image)
         if faces:
-            sitters.append(Sitter(entry["name"], split, frame_face(image, faces[0])))
+            sitters.append(Sitter(entry["name"], split, frame_face(image, faces[0], size_px)))
     return sitters
 
 

@@ -4,7 +4,7 @@ Each stage reads what the one before left below ``runs``, goes on where it was s
 which stage to run first when something is missing.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
@@ -12,7 +12,6 @@ from typing import Annotated
 import torch
 import typer
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from torch import Tensor
 
 from realtime_model.autoencoder import Codec
@@ -20,8 +19,9 @@ from realtime_model.checkpoint import load_network, save_network
 from realtime_model.errors import ModelError, TrainingError
 from realtime_model.network import EmoNetwork
 from realtime_model.training.codec import CodecData, train_codec
-from realtime_model.training.denoising import Denoising
+from realtime_model.training.denoising import TinyDenoising
 from realtime_model.training.diffusion import train_reader, train_student, train_teacher
+from realtime_model.training.handover import average_of, corpus_clips, follow, missing, spread
 from realtime_model.training.hearing import HeardClip, Listener, hear_once, train_listener
 from realtime_model.training.latents import idle_clips, load_played, play_all
 from realtime_model.training.lips import LipReader
@@ -30,7 +30,6 @@ from realtime_model.training.recipe import TrainRecipe, load_recipe
 from realtime_model.training.rendering import (
     Clip,
     Sitter,
-    load_clips,
     load_sitters,
     render_codec_set,
     with_sleepers,
@@ -53,6 +52,7 @@ class Stage(StrEnum):
     TEACHER = "teacher"
     STUDENT = "student"
     SYNC = "sync"
+    FILMS = "films"
     ALL = "all"
 
 
@@ -65,21 +65,19 @@ class Workshop:
 
     def __init__(self, recipe: TrainRecipe) -> None:
         self.recipe = recipe
-        self.runs = Path(recipe.runs)
+        self.runs, self.sources = Path(recipe.runs), Path(recipe.sources or recipe.runs)
 
     def run(self, stage: Stage) -> None:
-        """Run a stage, or all of them."""
-        steps = {
-            Stage.PORTRAITS: self.portraits,
-            Stage.CORPUS: self.corpus,
-            Stage.RENDER: self.render,
-            Stage.LISTENER: self.listener,
-            Stage.CODEC: self.codec,
-            Stage.LATENTS: self.latents,
-            Stage.TEACHER: self.teacher,
-            Stage.STUDENT: self.student,
-            Stage.SYNC: self.sync,
-        }
+        """Run a stage, or all of them.
+
+        Raises:
+            TrainingError: as every stage; or this size of network has no such stage.
+        """
+        steps = self._full_size() if self.recipe.model.unet else self._all()
+        if stage is not Stage.ALL and stage not in steps:
+            raise TrainingError(
+                f"this size of model has no stage {stage}; it has {', '.join(steps)}"
+            )
         try:
             for step in steps.values() if stage is Stage.ALL else (steps[stage],):
                 step()
@@ -90,17 +88,44 @@ class Workshop:
                 "that and run it again"
             ) from exc
 
+    def _all(self) -> dict[Stage, Callable[[], None]]:
+        return {
+            Stage.PORTRAITS: self.portraits,
+            Stage.CORPUS: self.corpus,
+            Stage.RENDER: self.render,
+            Stage.LISTENER: self.listener,
+            Stage.CODEC: self.codec,
+            Stage.LATENTS: self.latents,
+            Stage.TEACHER: self.teacher,
+            Stage.STUDENT: self.student,
+            Stage.SYNC: self.sync,
+        }
+
+    def _full_size(self) -> dict[Stage, Callable[[], None]]:
+        """Autoencoder and speech encoder come trained: render, listener and codec fall away."""
+        from realtime_model.training.unet.workshop import UnetWorkshop  # it loads diffusers
+
+        workshop = UnetWorkshop(self.recipe)
+        return {
+            Stage.PORTRAITS: self.portraits,
+            Stage.CORPUS: self.corpus,
+            Stage.LATENTS: workshop.latents,
+            Stage.TEACHER: workshop.teacher,
+            Stage.STUDENT: workshop.student,
+            Stage.FILMS: workshop.films,
+        }
+
     def portraits(self) -> None:
         """Collect and draw the training portraits."""
         from realtime_model.training.portraits.__main__ import run
 
-        run(out=self.runs / "portraits", packages=self.runs / "packages")
+        run(out=self.sources / "portraits", packages=self.sources / "packages")
 
     def corpus(self) -> None:
         """Speak the corpus."""
         from realtime_model.training.speech.__main__ import main as speak
 
-        speak(out=self.runs / "corpus" / "speech")
+        speak(out=self.sources / "corpus" / "speech")
 
     def render(self) -> None:
         """Draw frames of all portraits with their exact displacement, for the codec."""
@@ -110,7 +135,7 @@ class Workshop:
             sitters, clips = with_sleepers(self._sitters(split)), self._clips(split)
             out = self._rendered(split)
             frames = render_codec_set(sitters, clips, out, poses_each=poses, seed=recipe.seed)
-            _follow(f"render {split}", frames, len(sitters) * poses)
+            follow(f"render {split}", frames, len(sitters) * poses)
 
     def listener(self) -> None:
         """Teach the audio encoder to predict the mouth."""
@@ -123,7 +148,7 @@ class Workshop:
         """Train the codec: flow, then paint."""
         for split in SPLITS:
             if not (self._rendered(split) / "frames.npy").is_file():
-                raise _missing(self._rendered(split), Stage.RENDER)
+                raise missing(self._rendered(split), Stage.RENDER)
         train, heldout = (CodecData(self._rendered(split)) for split in ("train", "heldout"))
         codec = Codec(self.recipe.model.codec)
         train_codec(codec, train, heldout, self.recipe.codec, self.runs / "codec")
@@ -135,7 +160,7 @@ class Workshop:
             sitters, clips, out = self._sitters(split), self._acted(split), self._played(split)
             each = recipe.takes if split == "train" else 1
             taken = play_all(sitters, clips, out, each=each, seed=recipe.seed)
-            _follow(f"latents {split}", taken, len(clips) * each)
+            follow(f"latents {split}", taken, len(clips) * each)
 
     def teacher(self) -> None:
         """Train the teacher."""
@@ -143,17 +168,17 @@ class Workshop:
         data, heldout = self._windows(network)
         reader = self._reader(data)
         out = self.runs / "teacher"
-        train_teacher(Denoising(network), reader, data, heldout, self.recipe.denoiser, out)
+        train_teacher(TinyDenoising(network), reader, data, heldout, self.recipe.denoiser, out)
 
     def student(self) -> None:
         """Distil the student and write the finished weights."""
         recipe = self.recipe
-        painted = _average(self.runs / "codec" / "paint", recipe.codec.paint_steps, Stage.CODEC)
-        taught = _average(self.runs / "teacher", recipe.denoiser.steps, Stage.TEACHER)
+        painted = average_of(self.runs / "codec" / "paint", recipe.codec.paint_steps, Stage.CODEC)
+        taught = average_of(self.runs / "teacher", recipe.denoiser.steps, Stage.TEACHER)
         network = EmoNetwork(recipe.model)
         network.codec.load_state_dict(painted)
         data, heldout = self._windows(network)
-        teacher, student = Denoising(EmoNetwork(recipe.model)), Denoising(network)
+        teacher, student = TinyDenoising(EmoNetwork(recipe.model)), TinyDenoising(network)
         teacher.load_state_dict(taught)
         student.load_state_dict(taught)
         reader, out = self._reader(data), self.runs / "student"
@@ -169,7 +194,7 @@ class Workshop:
         for split in SPLITS:
             played = load_played(self._played(split))
             if not played:
-                raise _missing(self._played(split), Stage.LATENTS)
+                raise missing(self._played(split), Stage.LATENTS)
             pairs[split] = (played, self._heard(split))
         scorer, out = SyncScorer(self.recipe.model.audio.mels), self.runs / "sync"
         train_sync(scorer, pairs["train"], pairs["heldout"], self.recipe.sync, out)
@@ -196,20 +221,15 @@ class Workshop:
         return self.runs / "latents" / split
 
     def _sitters(self, split: str) -> list[Sitter]:
-        folder = self.runs / "portraits"
+        folder = self.sources / "portraits"
         sitters = load_sitters(folder, split) if (folder / "manifest.json").is_file() else []
         if not sitters:
-            raise _missing(folder / split, Stage.PORTRAITS)
+            raise missing(folder / split, Stage.PORTRAITS)
         return sitters
 
     def _clips(self, split: str) -> list[Clip]:
-        folder = self.runs / "corpus" / "speech"
-        clips = load_clips(folder, split)
-        if not clips:
-            raise TrainingError(
-                f"{folder} holds no clips to {split}: run first emolive train {Stage.CORPUS}"
-            )
-        return clips
+        folder = self.sources / "corpus" / "speech"
+        return corpus_clips(folder, split)
 
     def _idle(self) -> list[Clip]:
         return idle_clips(self.recipe.latents.idle, self.recipe.latents.seed)
@@ -219,8 +239,7 @@ class Workshop:
         clips = self._clips(split)
         if split == "train":
             return clips + self._idle()
-        stride = max(1, len(clips) // max(1, self.recipe.latents.heldout_clips))
-        return clips[::stride][: self.recipe.latents.heldout_clips]
+        return spread(clips, self.recipe.latents.heldout_clips)
 
     def _heard(self, split: str) -> list[HeardClip]:
         recipe, audio = self.recipe.listener, self.recipe.model.audio
@@ -231,7 +250,7 @@ class Workshop:
     def _listened(self) -> dict[str, Tensor]:
         """Weights of the audio encoder alone."""
         steps = self.recipe.listener.steps
-        average = _average(self.runs / "listener", steps, Stage.LISTENER)
+        average = average_of(self.runs / "listener", steps, Stage.LISTENER)
         prefix = "encoder."
         return {k.removeprefix(prefix): v for k, v in average.items() if k.startswith(prefix)}
 
@@ -243,7 +262,7 @@ class Workshop:
             folder, heard = self._played(split), self._heard(split)
             played = load_played(folder)
             if not played:
-                raise _missing(folder, Stage.LATENTS)
+                raise missing(folder, Stage.LATENTS)
             if split == "train" and self.recipe.latents.idle:
                 cache = self.runs / "heard" / "idle.npz"
                 heard += hear_once(
@@ -261,33 +280,6 @@ class Workshop:
 
     def _reader(self, data: DiffusionData) -> LipReader:
         return train_reader(data, self.recipe.reader.steps, self.recipe.reader.seed)
-
-
-def _missing(folder: Path, stage: Stage) -> TrainingError:
-    return TrainingError(f"{folder} is missing or empty: run first emolive train {stage}")
-
-
-def _average(folder: Path, steps: int, stage: Stage) -> dict[str, Tensor]:
-    """The averaged weights of a finished training."""
-    path = folder / "last.pt"
-    if not path.is_file():
-        raise _missing(folder, stage)
-    saved = torch.load(path, weights_only=True)
-    if saved["step"] < steps:
-        raise TrainingError(
-            f"{path} is at step {saved['step']} of {steps}: finish it with emolive train {stage}"
-        )
-    average: dict[str, Tensor] = saved["average"]
-    return average
-
-
-def _follow(title: str, done: Iterator[int], total: int) -> None:
-    """Show how far an iterator is."""
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
-    with Progress(*columns, TimeRemainingColumn(), console=Console(stderr=True)) as bar:
-        task = bar.add_task(title, total=total)
-        for count in done:
-            bar.update(task, completed=count)
 
 
 def main(

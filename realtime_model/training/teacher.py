@@ -12,38 +12,39 @@ from realtime_model.training.denoising import (
     DiffusionRecipe,
     correlated_noise,
     corrupted,
-    deafened,
 )
 from realtime_model.training.lips import LipReader, lip_error
 from realtime_model.training.loop import Step
-from realtime_model.training.windows import DiffusionData
+from realtime_model.training.windows import ClipWindows
 
 
 def teacher_step(
     model: Denoising,
     reader: LipReader,
-    data: DiffusionData,
+    data: ClipWindows,
     recipe: DiffusionRecipe,
     seed: int,
 ) -> Callable[[int], Step]:
     """Return the loss of one step of the teacher."""
     rng, dice = np.random.default_rng(seed), torch.Generator().manual_seed(seed)
-    margin, frames = data.config.audio.margin_frames, data.config.geometry.hop_frames
 
     def step(_: int) -> Step:
         batch = data.batch(rng, recipe.batch)
-        rows = len(batch.clean)
-        deaf = torch.rand(rows, generator=dice) < recipe.drop_audio
-        tokens = model.tokens(batch.mel, margin, frames)
-        tokens = deafened(tokens, model.backbone.no_audio, deaf)
-        cache, look = model.cache(data, batch.who)
-        past, haze = corrupted(batch.past, batch.first, recipe.drop_motion, dice)
-        known = torch.rand(rows, generator=dice) > recipe.drop_speed
-        given = model.given(past, haze, look, tokens, batch.gesture, batch.speed, known)
-        level = _levels(rows, dice)
-        noise = correlated_noise(batch.clean.shape, dice)
+        rows, device = len(batch.clean), batch.clean.device
+        drop_audio = recipe.drop_audio if model.hears else 1.0
+        deaf = (torch.rand(rows, generator=dice) < drop_audio).to(device)
+        tokens = model.deafened(model.tokens(batch.sound), deaf)
+        portrait = model.portrait(data, batch.who)
+        before = model.before(portrait, batch.past)
+        past = corrupted(batch.past, before, batch.first, recipe.drop_motion, dice)
+        known = (torch.rand(rows, generator=dice) > recipe.drop_speed).to(device)
+        given = model.given(portrait, past, tokens, batch.gesture, batch.speed, known)
+        if recipe.drop_portrait and torch.rand((), generator=dice) < recipe.drop_portrait:
+            portrait = model.stranger(portrait)
+        level = _levels(rows, dice).to(device)
+        noise = correlated_noise(batch.clean.shape, dice).to(device)
         noisy = add_noise(batch.clean, noise, level)
-        v = model.backbone(noisy, level, cache, given)
+        v = model.velocity(noisy, level, portrait, given)
         weight = 1 + recipe.mouth_weight * data.decided(batch)
         error = (v - velocity(batch.clean, noise, level)).pow(2)
         loss = (error * weight).mean() / weight.mean()

@@ -1,0 +1,211 @@
+"""What `emo-sd15` is taught on: acted clips as latents of pictures and features of a voice.
+
+The autoencoder and the speech encoder are not trained here. They are weights that were added
+(``emolive weights add``), or, for a miniature, the two of `unet.miniature` that need no download.
+"""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from realtime_model.config import ModelConfig
+from realtime_model.errors import ConfigError
+from realtime_model.facemap import lips_at_rest
+from realtime_model.pretrained.latents import ImageLatents
+from realtime_model.pretrained.store import WeightStore
+from realtime_model.pretrained.voices import FRAME_SAMPLES, Wav2Vec2Voice, WhisperVoice
+from realtime_model.training.hearing import sound_takes
+from realtime_model.training.identity import FaceEmbedder
+from realtime_model.training.latents import Played
+from realtime_model.training.loop import save_whole
+from realtime_model.training.motion import Performance, loudness_of, perform
+from realtime_model.training.rendering import Clip, Sitter
+from realtime_model.training.rig import PhotoRig
+from realtime_model.training.windows import Take
+from realtime_model.unet.miniature import MelVoice, PatchAutoencoder
+
+PATCHES, MELS = "patches", "mels"
+_FITTED_ON = 400  # pictures at most
+_AT_ONCE = 16  # pictures encoded together
+_VOICES: dict[str, Callable[[torch.nn.Module], torch.nn.Module]] = {
+    "wav2vec2": Wav2Vec2Voice,
+    "whisper-tiny": WhisperVoice,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class PicturesRecipe:
+    """What the full size is taught on; `emo-tiny` has no use for it.
+
+    Attributes:
+        latents: autoencoder: weights that were added, or `PATCHES`.
+        voice: speech encoder: weights that were added, or `MELS`.
+        weights: folder of added weights.
+        size_px: side of the pictures.
+        named: only portraits whose names begin so.
+        portraits: how many; 0 is all.
+        clips: how many; 0 is all.
+        films: how many of them the stage "films" streams.
+        liveliness: of the heads; 1 is a person's.
+        identity: give the portraits' identities, embeddings of the extra "evaluate".
+    """
+
+    latents: str = "kl-vae"
+    voice: str = "wav2vec2"
+    weights: str = "var/weights"
+    size_px: int = 512
+    named: str = ""
+    portraits: int = 0
+    clips: int = 0
+    films: int = 4
+    liveliness: float = 1.0
+    identity: bool = False
+
+
+def load_voice(recipe: PicturesRecipe, config: ModelConfig) -> torch.nn.Module:
+    """The speech encoder: samples (b, 640 * t) -> (b, t, layers, d).
+
+    Raises:
+        CheckpointError: its weights were not added.
+        ConfigError: it is none, or its features are not those that the unet expects.
+    """
+    assert config.unet is not None
+    layers, width = config.unet.audio_layers, config.unet.audio_dim
+    if recipe.voice == MELS:
+        voice: torch.nn.Module = MelVoice(width)
+    elif recipe.voice in _VOICES:
+        store = WeightStore(Path(recipe.weights))
+        voice = _VOICES[recipe.voice](store.network(recipe.voice))
+    else:
+        raise ConfigError(f"pictures.voice is {MELS} or {', '.join(_VOICES)}, not {recipe.voice}")
+    with torch.inference_mode():
+        made = tuple(voice(torch.zeros(1, 2 * FRAME_SAMPLES)).shape[2:])
+    if made != (layers, width):
+        raise ConfigError(
+            f"{recipe.voice} makes {made[0]} layers of {made[1]} values: set unet.audio_layers and "
+            f"unet.audio_dim to them, not to {layers} and {width}"
+        )
+    return voice
+
+
+def load_pictures(
+    recipe: PicturesRecipe, fitted: Path, channels: int, device: torch.device
+) -> ImageLatents:
+    """The autoencoder; patches are those of the file ``fitted``, which training has left.
+
+    Raises:
+        CheckpointError: its weights were not added.
+        ConfigError: its latents have another number of channels than the unet.
+    """
+    if recipe.latents == PATCHES:
+        network: torch.nn.Module = PatchAutoencoder(channels)
+        network.load_state_dict(torch.load(fitted, weights_only=True))
+    else:
+        network = WeightStore(Path(recipe.weights)).network(recipe.latents)
+    latents = ImageLatents(network, device)
+    if latents.network.config.latent_channels != channels:
+        raise ConfigError(f"{recipe.latents} makes other latents than unet.channels: {channels}")
+    return latents
+
+
+def fit_patches(
+    sitters: Sequence[Sitter], clips: Sequence[Clip], channels: int, liveliness: float
+) -> PatchAutoencoder:
+    """Find the patterns of acted frames."""
+    frames = []
+    each = max(1, _FITTED_ON // len(sitters))
+    for number, sitter in enumerate(sitters):
+        rig, clip = PhotoRig(sitter.portrait), clips[number % len(clips)]
+        acted = _act(clip, number, liveliness)
+        for frame in np.linspace(0, len(acted) - 1, min(each, len(acted))).astype(int):
+            frames.append(rig.render(acted.pose(int(frame))).image)
+    return PatchAutoencoder(channels).fit(torch.from_numpy(np.stack(frames)))
+
+
+def film(
+    sitter: Sitter, number: int, clip: Clip, seed: int, latents: ImageLatents, liveliness: float
+) -> Played:
+    """Act one clip before the camera: its frames, drawn by the rig, as latents."""
+    rig, acted = PhotoRig(sitter.portrait), _act(clip, seed, liveliness)
+    kept, lips = [], []
+    for start in range(0, len(acted), _AT_ONCE):
+        poses = [acted.pose(f) for f in range(start, min(start + _AT_ONCE, len(acted)))]
+        frames = torch.from_numpy(np.stack([rig.render(pose).image for pose in poses]))
+        kept.append(latents.encode(frames).half().cpu())
+        lips += [rig.lips_of(pose) for pose in poses]
+    return Played(
+        clip.name,
+        number,
+        torch.cat(kept).numpy(),
+        np.array(lips, np.float32),
+        acted.gesture,
+        acted.speed_deg,
+    )
+
+
+def look_at(
+    sitters: Sequence[Sitter], latents: ImageLatents, width: int, *, identity: bool
+) -> dict[str, Tensor]:
+    """What the networks need of the portraits, one row each.
+
+    Args:
+        sitters: the portraits.
+        latents: their autoencoder.
+        width: of an identity embedding.
+        identity: embed who they are; else they are nobody in particular.
+
+    Raises:
+        ConfigError: embeddings have another width.
+    """
+    pictures = torch.from_numpy(np.stack([s.portrait.image for s in sitters]))
+    still = torch.cat([latents.encode(part).cpu() for part in pictures.split(_AT_ONCE)])
+    who = torch.zeros(len(sitters), width)
+    if identity:
+        embedder = FaceEmbedder()
+        for row, sitter in enumerate(sitters):
+            found = torch.from_numpy(embedder.embed(sitter.portrait.image)).float()
+            if len(found) != width:
+                raise ConfigError(f"identities are {len(found)} values: set unet.face_dim to that")
+            who[row] = found
+    landmarks = np.stack([s.portrait.landmarks for s in sitters])
+    at_rest = np.stack([lips_at_rest(face) for face in landmarks])
+    return {
+        "still": still,
+        "landmarks": torch.from_numpy(landmarks),
+        "at_rest": torch.from_numpy(at_rest),
+        "identity": who,
+        "size_px": torch.tensor(pictures.shape[1]),
+    }
+
+
+def listen(
+    clips: Sequence[Clip], voice: torch.nn.Module, out: Path, *, variants: int, seed: int
+) -> Iterator[int]:
+    """Keep the features of all clips, a file each: the sound as it is, then mishandled."""
+    out.mkdir(parents=True, exist_ok=True)
+    for done, (clip, takes) in enumerate(sound_takes(clips, variants=variants, seed=seed)):
+        path = out / f"{clip.name}.pt"
+        if not path.is_file():
+            with torch.inference_mode():
+                heard = [voice(torch.from_numpy(take)[None])[0].half().clone() for take in takes]
+            save_whole(torch.stack(heard), path)
+        yield done + 1
+
+
+def load_heard(folder: Path) -> Mapping[str, tuple[Take, ...]]:
+    """The features of a folder by the clips' names, mapped from disk, (t, layers, d) each."""
+    found = {}
+    for path in sorted(folder.glob("*.pt")):
+        takes = torch.load(path, weights_only=True, mmap=True)
+        found[path.stem] = tuple(take.numpy() for take in takes)
+    return found
+
+
+def _act(clip: Clip, seed: int, liveliness: float) -> Performance:
+    return perform(
+        clip.mouth, loudness_of(clip.audio, len(clip.mouth)), seed, liveliness=liveliness
+    )

@@ -1,0 +1,264 @@
+"""The stages of `emo-sd15`: latents of pictures, a teacher in rounds, a student, films of it.
+
+Folders and hand-overs are those of `emo-tiny` (`training.stages`), and so are the loop, the losses
+and the checks; portraits and corpus are the same.
+"""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import torch
+from rich.console import Console
+from torch import Tensor
+
+from realtime_model.checkpoint import save_network
+from realtime_model.errors import ConfigError, TrainingError
+from realtime_model.face import FaceLandmarker
+from realtime_model.pretrained.latents import ImageLatents
+from realtime_model.pretrained.store import WeightStore
+from realtime_model.training.denoising import Round
+from realtime_model.training.diffusion import train_reader, train_student, train_teacher
+from realtime_model.training.handover import average_of, corpus_clips, follow, missing, spread
+from realtime_model.training.latents import Played, idle_clips, load_played, play_all
+from realtime_model.training.lips import LipReader
+from realtime_model.training.loop import save_whole
+from realtime_model.training.processes import Processes
+from realtime_model.training.recipe import TrainRecipe
+from realtime_model.training.rendering import Clip, Sitter, load_sitters
+from realtime_model.training.unet.denoising import UnetDenoising
+from realtime_model.training.unet.films import judge, stream, write_films
+from realtime_model.training.unet.lora import merge_lora
+from realtime_model.training.unet.material import (
+    PATCHES,
+    film,
+    fit_patches,
+    listen,
+    load_heard,
+    load_pictures,
+    load_voice,
+    look_at,
+)
+from realtime_model.training.unet.parts import choose, is_still
+from realtime_model.training.unet.windows import UnetData
+from realtime_model.unet.checkpoint import load_unet_network
+from realtime_model.unet.initial import start
+from realtime_model.unet.network import UnetNetwork
+
+SPLITS = ("heldout", "train")
+
+
+class UnetWorkshop:
+    """One recipe with a unet; see `training.stages.Workshop`.
+
+    Raises:
+        TrainingError: something is missing, unfinished or cannot be written; from every stage.
+    """
+
+    def __init__(self, recipe: TrainRecipe) -> None:
+        assert recipe.model.unet is not None
+        self.recipe, self.unet = recipe, recipe.model.unet
+        self.runs, self.sources = Path(recipe.runs), Path(recipe.sources or recipe.runs)
+        self.processes = Processes()
+
+    def latents(self) -> None:
+        """Film the portraits acting the clips; keep latents of the frames, features of the sound.
+
+        Raises:
+            ConfigError: autoencoder or speech encoder do not fit the unet.
+        """
+        asked, recipe = self.recipe.pictures, self.recipe.latents
+        voice = load_voice(asked, self.recipe.model).to(self.processes.device)
+        train = self._sitters("train"), self._acted("train")
+        if asked.latents == PATCHES and not self._patches.is_file():
+            fitted = fit_patches(*train, self.unet.channels, asked.liveliness)
+            self._patches.parent.mkdir(parents=True, exist_ok=True)
+            save_whole(fitted.state_dict(), self._patches)
+        pictures = self.pictures()
+
+        def act(sitter: Sitter, number: int, clip: Clip, seed: int) -> Played:
+            return film(sitter, number, clip, seed, pictures, asked.liveliness)
+
+        def look(sitters: Sequence[Sitter]) -> dict[str, Tensor]:
+            return look_at(sitters, pictures, self.unet.face_dim, identity=asked.identity)
+
+        unheard = self._sitters("heldout"), self._acted("heldout")
+        for split, (sitters, clips) in (("train", train), ("heldout", unheard)):
+            each = recipe.takes if split == "train" else 1
+            out = self._played(split)
+            taken = play_all(sitters, clips, out, each=each, seed=recipe.seed, act=act, look=look)
+            follow(f"latents {split}", taken, len(clips) * each)
+            variants = self.recipe.listener.variants if split == "train" else 0
+            heard = listen(clips, voice, self._heard(split), variants=variants, seed=recipe.seed)
+            follow(f"sound {split}", heard, len(clips))
+
+    def teacher(self) -> None:
+        """Train the teacher, round after round; each begins with what the one before arrived at."""
+        data, heldout = self.windows()
+        reader, network = self._reader(data), self._beginner()
+        for number, work in enumerate(self.recipe.denoiser.all_rounds()):
+            choose(network, work)
+            model = UnetDenoising(network, still=is_still(work)).to(self.processes.device)
+            seen = self.windows(still=True)[0] if is_still(work) else data
+            average = train_teacher(
+                model,
+                reader,
+                seen,
+                None if is_still(work) else heldout,
+                replace(
+                    self.recipe.denoiser,
+                    steps=work.steps,
+                    lr=work.lr,
+                    batch=work.batch or self.recipe.denoiser.batch,
+                ),
+                self._round(number),
+                self.processes,
+            )
+            model.load_state_dict(average)
+            merge_lora(network)
+
+    def student(self) -> None:
+        """Distil the student and write the finished weights."""
+        recipe = self.recipe.denoiser
+        data, heldout = self.windows()
+        teacher = UnetDenoising(self._taught()).to(self.processes.device)
+        network = self._taught()
+        choose(network, Round(lora_rank=recipe.distill_lora_rank))
+        student = UnetDenoising(network).to(self.processes.device)
+        average = train_student(
+            student,
+            teacher,
+            self._reader(data),
+            data,
+            heldout,
+            recipe,
+            self.runs / "student",
+            self.processes,
+        )
+        student.load_state_dict(average)
+        merge_lora(network)
+        if self.processes.leads:
+            preset = Path(self.recipe.preset)
+            save_network(network, preset)
+            Console(stderr=True).print(
+                f"The weights are finished: --preset {preset}", soft_wrap=True
+            )
+
+    def films(self) -> None:
+        """Stream clips that were taught, with the finished weights; figures and a sheet of them."""
+        preset = Path(self.recipe.preset)
+        if not preset.is_file():
+            raise missing(preset, "student")
+        network = load_unet_network(preset).to(self.processes.device)
+        pictures, data = self.pictures(), self.windows()[0]
+        voice = load_voice(self.recipe.pictures, network.config).to(self.processes.device)
+        corpus = corpus_clips(self.sources / "corpus" / "speech", "train")
+        spoken = {clip.name: clip.audio for clip in corpus}
+        taught = [p for p in data.played if p.clip in spoken][: self.recipe.pictures.films]
+        names = torch.load(self._played("train") / "faces.pt", weights_only=True)["names"]
+        landmarker, found = FaceLandmarker(), []
+        for number, played in enumerate(taught):
+            with torch.inference_mode():
+                portrait = network.portrait(*data.sitting(torch.tensor([played.face])))
+            steps = network.config.sampler.steps
+            made = torch.cat(
+                list(stream(network, voice, portrait, spoken[played.clip], steps=steps))
+            )
+            other, who = taught[(number + 1) % len(taught)], names[played.face]
+            found.append(judge(who, played, other, pictures, made, landmarker))
+            Console().print(str(found[-1][0]), soft_wrap=True, highlight=False)
+        write_films(found, self.runs / "films")
+
+    def pictures(self) -> ImageLatents:
+        """The autoencoder between pictures and latents."""
+        return load_pictures(
+            self.recipe.pictures, self._patches, self.unet.channels, self.processes.device
+        )
+
+    def windows(self, *, still: bool = False) -> tuple[UnetData, UnetData]:
+        """Training and held-out windows."""
+        found = {}
+        for split in SPLITS:
+            folder = self._played(split)
+            played, heard = load_played(folder), load_heard(self._heard(split))
+            if not played or not heard:
+                raise missing(folder, "latents")
+            found[split] = UnetData(
+                self.recipe.model,
+                played,
+                heard,
+                folder / "faces.pt",
+                self.processes.device,
+                still=still,
+            )
+        return found["train"], found["heldout"]
+
+    def _beginner(self) -> UnetNetwork:
+        """The network a teacher is made of: random, a preset, or weights that were added."""
+        begin = self.recipe.denoiser.start
+        if begin.endswith((".yaml", ".yml")):
+            network = load_unet_network(Path(begin))
+            if network.config.unet != self.unet:
+                raise TrainingError(f"{begin} is of other sizes than this recipe")
+            network.requires_grad_().train()
+        else:
+            network = UnetNetwork(self.recipe.model)
+            store = WeightStore(Path(self.recipe.pictures.weights))
+            parts = [store.load(kind)[0] for kind in begin.split("+") if kind]
+            try:
+                start(network, *parts)
+            except RuntimeError as exc:
+                raise ConfigError(f"{begin} does not fit the unet of this recipe: {exc}") from exc
+        self._set(network)
+        return network
+
+    def _taught(self) -> UnetNetwork:
+        """The network that the teacher's last round arrived at."""
+        rounds = self.recipe.denoiser.all_rounds()
+        number, work = len(rounds) - 1, rounds[-1]
+        average = average_of(self._round(number), work.steps, "teacher")
+        network = UnetNetwork(self.recipe.model)
+        choose(network, work)
+        UnetDenoising(network).load_state_dict(average)
+        merge_lora(network)
+        self._set(network)
+        return network
+
+    def _set(self, network: UnetNetwork) -> None:
+        for trunk in (network.reference, network.backbone):
+            trunk.checkpointing = self.recipe.denoiser.checkpointing
+
+    @property
+    def _patches(self) -> Path:
+        return self.runs / "latents" / "patches.pt"
+
+    def _played(self, split: str) -> Path:
+        return self.runs / "latents" / split
+
+    def _heard(self, split: str) -> Path:
+        return self.runs / "heard" / split
+
+    def _round(self, number: int) -> Path:
+        """A teacher of one round lies where `emo-tiny`'s does."""
+        out = self.runs / "teacher"
+        return out / f"round-{number + 1}" if self.recipe.denoiser.rounds else out
+
+    def _sitters(self, split: str) -> list[Sitter]:
+        asked, folder = self.recipe.pictures, self.sources / "portraits"
+        found: list[Sitter] = []
+        if (folder / "manifest.json").is_file():
+            found = load_sitters(
+                folder, split, size_px=asked.size_px, named=asked.named, most=asked.portraits
+            )
+        if not found:
+            raise missing(folder / split, "portraits")
+        return found
+
+    def _acted(self, split: str) -> list[Clip]:
+        recipe, clips = self.recipe.latents, corpus_clips(self.sources / "corpus" / "speech", split)
+        if split == "heldout":
+            return spread(clips, recipe.heldout_clips)
+        return spread(clips, self.recipe.pictures.clips) + idle_clips(recipe.idle, recipe.seed)
+
+    def _reader(self, data: UnetData) -> LipReader:
+        return train_reader(data, self.recipe.reader.steps, self.recipe.reader.seed)
