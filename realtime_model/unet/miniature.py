@@ -26,7 +26,7 @@ class MelVoice(nn.Module):
     def forward(self, samples: Tensor) -> Tensor:
         """Return (b, frames, 4, mels) of samples (b, 640 * frames) in [-1, 1]."""
         mel: Tensor = self.mel(samples)
-        return mel.unflatten(1, (-1, _STEPS))
+        return mel.view(len(mel), -1, _STEPS, mel.shape[2])
 
 
 @dataclass(frozen=True, slots=True)

@@ -36,7 +36,7 @@ class UnetDenoising(Denoising):
     def portrait(self, data: ClipWindows, who: Tensor) -> Portrait:
         """Each portrait is prepared once, however many rows show it."""
         assert isinstance(data, UnetData)
-        shown, rows = who.unique(return_inverse=True)
+        shown, rows = torch.unique(who, return_inverse=True)
         prepared = self.network.portrait(*data.sitting(shown))
         return prepared if len(shown) == len(rows) == 1 else prepared.rows(rows.to(data.device))
 

@@ -162,7 +162,7 @@ def look_at(
         ConfigError: embeddings have another width.
     """
     pictures = torch.from_numpy(np.stack([s.portrait.image for s in sitters]))
-    still = torch.cat([latents.encode(part).cpu() for part in pictures.split(_AT_ONCE)])
+    still = torch.cat([latents.encode(part).cpu() for part in torch.split(pictures, _AT_ONCE)])
     who = torch.zeros(len(sitters), width)
     if identity:
         embedder = FaceEmbedder()

@@ -1,6 +1,7 @@
 """The full size asked as teacher and student ask: conditions, single pictures, saved memory."""
 
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -8,6 +9,7 @@ import torch
 
 from realtime_model.training.denoising import DiffusionRecipe, Past, corrupted
 from realtime_model.training.lips import LipReader
+from realtime_model.training.loop import Loop, Step
 from realtime_model.training.rollout import roll_out
 from realtime_model.training.teacher import teacher_step
 from realtime_model.training.unet.denoising import UnetDenoising
@@ -140,3 +142,16 @@ def test_a_clip_is_rolled_out_deterministically(unet: UnetNetwork, data: UnetDat
     assert one.shape == (len(data.played[0].lips) // 4 * 4, 8, 8, 8)
     assert torch.equal(roll_out(model, data, data.played[0], 2, seed=1), one)
     assert SMALLEST.sampler.path == "linear"
+
+
+def test_the_teacher_learns(
+    unet: UnetNetwork, data: UnetData, reader: LipReader, tmp_path: Path
+) -> None:
+    model = UnetDenoising(unet)
+
+    def same_batch(number: int) -> Step:
+        return teacher_step(model, reader, data, replace(RECIPE, reader_weight=0.0), seed=0)(number)
+
+    first = float(same_batch(0).loss.detach())
+    Loop(model, tmp_path, steps=12, lr=0.005, name="teacher").run(same_batch)
+    assert float(same_batch(0).loss.detach()) < 0.9 * first
