@@ -8,7 +8,7 @@ from typing import Annotated, NoReturn
 import typer
 from rich.console import Console
 
-from emolive import training, weights
+from emolive import data, training, weights
 from emolive.errors import INTERRUPTED, REPORTED, exit_code
 
 app = typer.Typer(
@@ -21,6 +21,7 @@ app = typer.Typer(
 bench = typer.Typer(help="Measure speed on this machine.", no_args_is_help=True)
 app.add_typer(bench, name="bench")
 app.add_typer(training.train, name="train")
+app.add_typer(data.data, name="data")
 app.add_typer(weights.weights, name="weights")
 app.command(
     "evaluate",

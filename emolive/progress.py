@@ -1,9 +1,10 @@
-"""Progress bars: of a film being made, and of a file being written."""
+"""Progress bars: of a film being made, of films being looked at, of a file being written."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from rich.console import Console
+from rich.markup import escape
 from rich.progress import (
     BarColumn,
     DownloadColumn,
@@ -46,6 +47,26 @@ def film_progress() -> Iterator[Report]:
 
         def report(done: int, total: int | None) -> None:
             bar.update(task, description="rendering", completed=done, total=total)
+
+        yield report
+
+
+@contextmanager
+def films_progress() -> Iterator[Callable[[str, int, int], None]]:
+    """Show a bar on standard error while the block runs; hand it a film's name and its frames."""
+    columns = (
+        SpinnerColumn(),
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TextColumn("frames"),
+        TimeRemainingColumn(),
+    )
+    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task("looking", total=None)
+
+        def report(name: str, done: int, total: int) -> None:
+            bar.update(task, description=escape(name), completed=done, total=total)
 
         yield report
 

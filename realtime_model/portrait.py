@@ -18,7 +18,7 @@ _MIN_FACE_WIDTH_PX = 48
 _MAX_YAW_DEG = 30.0
 _MAX_ROLL_DEG = 35.0
 # A second face counts when it is at least this share of the first one's width.
-_RIVAL_WIDTH = 0.4
+RIVAL_WIDTH = 0.4
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,8 +82,24 @@ def frame_portrait(
 
 
 def frame_face(image: RgbImage, face: Face, size_px: int = FRAME_PX) -> FramedPortrait:
-    """Cut the square around a known face; outside the picture its border goes on, blurred."""
-    left, top, right, bottom = square_around(face)
+    """Cut the square around a known face."""
+    box = square_around(face)
+    scale = size_px / (box[2] - box[0])
+    landmarks = ((face.landmarks - np.array([box[0], box[1], 0.0])) * scale).astype(np.float32)
+    return FramedPortrait(image=cut_square(image, box, size_px), landmarks=landmarks, box=box)
+
+
+def cut_square(
+    image: RgbImage, box: tuple[float, float, float, float], size_px: int = FRAME_PX
+) -> RgbImage:
+    """Cut a square out of a picture; outside the picture its border goes on, blurred.
+
+    Args:
+        image: uint8 RGB of any size.
+        box: left, top, right, bottom in its pixels; may reach outside.
+        size_px: side of the result.
+    """
+    left, top, right, _ = box
     scale = size_px / (right - left)
     if scale < 0.5:
         # Area-average first: a large photo must not alias.
@@ -108,10 +124,7 @@ def frame_face(image: RgbImage, face: Face, size_px: int = FRAME_PX) -> FramedPo
             cv2.GaussianBlur(covered, (0, 0), size_px * 0.01)[..., None].astype(np.float32) / 255
         )
         framed = (framed * weight + soft * (1 - weight)).astype(np.uint8)
-    shift = np.array([left, top, 0.0])
-    landmarks = ((face.landmarks - shift) * scale).astype(np.float32)
-    image = np.asarray(framed, np.uint8)
-    return FramedPortrait(image=image, landmarks=landmarks, box=(left, top, right, bottom))
+    return np.asarray(framed, np.uint8)
 
 
 def square_around(face: Face) -> tuple[float, float, float, float]:
@@ -137,7 +150,7 @@ def inspect_portrait(
     if not faces:
         return (found,), None
     face = faces[0]
-    rivals = [f for f in faces[1:] if f.width_px >= _RIVAL_WIDTH * face.width_px]
+    rivals = [f for f in faces[1:] if f.width_px >= RIVAL_WIDTH * face.width_px]
     alone = PortraitCheck(
         "several_faces",
         not rivals,

@@ -8,6 +8,7 @@ import json
 import os
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -99,22 +100,22 @@ def read_clip(path: Path) -> SpeechClip:
         )
 
 
-def write_clip(path: Path, clip: SpeechClip) -> None:
-    """Write a clip so that it is whole or not there at all."""
+def write_clip(path: Path, clip: SpeechClip, **beside: NDArray[Any]) -> None:
+    """Write a clip, with other arrays ``beside`` it, so that it is whole or not there at all."""
     phones = [[p.ipa, round(p.start_s, 4), round(p.end_s, 4)] for p in clip.phones]
     part = path.with_suffix(".part")
+    arrays: dict[str, Any] = {
+        "audio": clip.audio,
+        "curves": clip.curves,
+        "phones": json.dumps(phones, ensure_ascii=False),
+        "voice": clip.voice,
+        "engine": clip.engine,
+        "language": clip.language,
+        "text": clip.text,
+        "split": clip.split,
+    }
     with part.open("wb") as file:
-        np.savez_compressed(
-            file,
-            audio=clip.audio,
-            curves=clip.curves,
-            phones=json.dumps(phones, ensure_ascii=False),
-            voice=clip.voice,
-            engine=clip.engine,
-            language=clip.language,
-            text=clip.text,
-            split=clip.split,
-        )
+        np.savez_compressed(file, **(arrays | beside))
     os.replace(part, path)
 
 
