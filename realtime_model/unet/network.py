@@ -101,8 +101,11 @@ class UnetNetwork(nn.Module):
         self.backbone = Backbone(config.unet, margin)
         self.locator = FaceLocator(config.unet)
         self.face = FaceProjection(config.unet) if config.unet.face_tokens else None
-        hears = AudioProjection if config.unet.voice == "modules" else AudioTokens
-        self.audio = hears(config.unet, margin)
+        self.audio: AudioProjection | AudioTokens
+        if config.unet.voice == "modules":
+            self.audio = AudioProjection(config.unet, margin)
+        else:
+            self.audio = AudioTokens(config.unet, margin)
 
     def portrait(
         self, latent: Tensor, regions: Regions, identity: Tensor | None = None
@@ -119,7 +122,7 @@ class UnetNetwork(nn.Module):
         if [tuple(m.shape) for m in regions.masks] != expected:
             raise ShapeError(f"masks of a latent {side} cells wide have shapes {expected}")
         dtype = self.backbone.dtype
-        tokens, nothing = self._face_tokens(identity, rows), self._face_tokens(None, rows)
+        tokens, nothing = self.face_tokens(identity, rows), self.face_tokens(None, rows)
         masks = tuple(m.to(dtype) for m in regions.masks)
         bank = self.reference(latent, self.reference.face_keys(tokens))
         bias = self.locator(regions.box.to(dtype))
@@ -132,7 +135,8 @@ class UnetNetwork(nn.Module):
         nobody = UnetReference((), torch.zeros_like(bias), self.backbone.face_keys(nothing), masks)
         return Portrait(cache, nobody, latent, tokens)
 
-    def _face_tokens(self, identity: Tensor | None, rows: int) -> Tensor:
+    def face_tokens(self, identity: Tensor | None, rows: int = 1) -> Tensor:
+        """Tokens (n, tokens, d) of identities (n, 512); none is nobody in particular."""
         dtype, like = self.backbone.dtype, self.backbone.conv_in.weight
         if self.face is None:
             if identity is not None:

@@ -87,7 +87,7 @@ class Scene:
 
     def bank(self) -> dict[str, Tensor]:
         """Features of portrait and motion frames, by site, as Hallo keeps them."""
-        tokens = self.net.face(self.identity)
+        tokens = self.net.face_tokens(self.identity)
         whole = torch.cat([self.latent, self.past[0]])
         bank = self.net.reference(whole, self.net.reference.face_keys(tokens))
         names = [place.path("attentions") for place in sites(self.net.unet)]
@@ -96,7 +96,7 @@ class Scene:
     def plain_given(self, plain: PlainHallo) -> Given:
         box = self.box[:, :, None].expand(-1, -1, self.frames, -1, -1)
         return Given(
-            face_tokens=self.net.face(self.identity),
+            face_tokens=self.net.face_tokens(self.identity),
             audio_tokens=self.net.audio(self.features),
             face_bias=plain.locate(box),
             masks=[mask[0] for mask in self.masks],

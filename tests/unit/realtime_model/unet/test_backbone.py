@@ -117,7 +117,7 @@ def test_guidance_takes_portrait_identity_place_and_voice_away_but_not_motion(
     with_all = scene.plain_given(plain(scene))
     without = replace(
         with_all,
-        face_tokens=net.face(torch.zeros_like(scene.identity)),  # type: ignore[arg-type]
+        face_tokens=net.face_tokens(torch.zeros_like(scene.identity)),  # type: ignore[arg-type]
         audio_tokens=torch.zeros_like(with_all.audio_tokens),
         face_bias=torch.zeros_like(with_all.face_bias),
         sees_portrait=False,

@@ -4,12 +4,13 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from realtime_model.unet.conditions import FaceLocator, with_neighbours
+from realtime_model.unet.conditions import AudioProjection, FaceLocator, with_neighbours
 from tests.unit.realtime_model.unet.conftest import MINI, Scene
 
 
 def test_tokens_of_a_frame_are_its_features_and_its_neighbours_in_order(scene: Scene) -> None:
     net = scene.net.audio
+    assert isinstance(net, AudioProjection)
     features = torch.randn(1, 7, 3, 6)  # two frames beside three
     for frame in range(3):
         heard = features[0, frame : frame + 5].reshape(-1)  # time, then layer, then channel
@@ -27,6 +28,7 @@ def test_at_its_ends_a_recording_repeats_its_outer_frames() -> None:
 
 def test_an_identity_becomes_tokens(scene: Scene) -> None:
     net, identity = scene.net.face, torch.randn(2, 10)
+    assert net is not None
     tokens = (identity @ net.proj.weight.T + net.proj.bias).view(2, 4, 12)
     normed = F.layer_norm(tokens, (12,), net.norm.weight, net.norm.bias)
     assert torch.allclose(net(identity), normed, atol=1e-5)

@@ -138,5 +138,5 @@ def test_bytes_are_those_of_the_tensors_kept(changes: dict[str, Any]) -> None:
     given = net.chunk(heard, net.motion(portrait, past))
     moved = sum(p.tokens.numel() + p.keys.key.numel() + p.keys.value.numel() for p in given.motion)
     assert chunk.motion * flops.motion_bytes(config, chunk.side) == 2 * moved
-    heard = sum(kv.key.numel() + kv.value.numel() for site in given.audio for kv in site)
-    assert flops.audio_bytes(config, chunk.frames) == 2 * heard
+    kept = sum(kv.key.numel() + kv.value.numel() for site in given.audio for kv in site)
+    assert flops.audio_bytes(config, chunk.frames) == 2 * kept

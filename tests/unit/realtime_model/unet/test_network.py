@@ -24,7 +24,7 @@ def noise(first: int, frames: int, seed: int = 3) -> Tensor:
 def test_what_is_kept_of_a_portrait_equals_what_is_made_for_every_frame(scene: Scene) -> None:
     net, portrait, frames = scene.net, scene.portrait(), scene.frames
     given = net.chunk(scene.features, net.motion(portrait, scene.past))
-    tokens = net.face(scene.identity).repeat(frames, 1, 1)
+    tokens = net.face_tokens(scene.identity).repeat(frames, 1, 1)
     latents = scene.latent.repeat(frames, 1, 1, 1)
     bank = net.reference(latents, net.reference.face_keys(tokens))
     anew = UnetReference(
