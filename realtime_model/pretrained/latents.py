@@ -39,8 +39,9 @@ class ImageLatents(nn.Module):
         super().__init__()
         self.dtype = torch.bfloat16 if device.type == "cuda" else torch.float32
         self.device, self.frames_at_once = device, frames_at_once
-        placed = network.to(device=device, dtype=self.dtype)
-        self.network: Any = placed.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        # Past the class of diffusers, which would warn of modules to keep in float32: it has none.
+        placed: Any = nn.Module.to(network, device=device, dtype=self.dtype)
+        self.network = placed.to(memory_format=torch.channels_last)
         self.scale = float(self.network.config.scaling_factor)
 
     @torch.inference_mode()
