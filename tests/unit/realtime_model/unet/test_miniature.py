@@ -1,4 +1,4 @@
-"""The stand-ins for autoencoder and speech encoder: exact where they can be, in known bounds else."""
+"""The stand-ins for autoencoder and speech encoder: what they keep, and what they cannot."""
 
 import numpy as np
 import pytest
