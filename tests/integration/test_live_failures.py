@@ -32,7 +32,7 @@ async def test_a_call_outlives_memory_that_runs_out_and_a_driver_that_fails(
     tmp_path: Path, fails: object
 ) -> None:
     assert callable(fails)
-    caller = Caller(babble(6))
+    caller = Caller(babble(20))
     async with running_engine(partial(fails, tmp_path / "done")) as engine:
         pid = engine.worker_pid
         async with calling(engine, caller) as call:
