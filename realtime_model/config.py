@@ -206,7 +206,12 @@ class ModelConfig(_Section):
     @property
     def motion_frames(self) -> int:
         """How many of the last latents the next chunk is shown."""
-        return (self.unet or self.denoiser).motion_frames
+        return self.overlap_frames or (self.unet or self.denoiser).motion_frames
+
+    @property
+    def overlap_frames(self) -> int:
+        """How many of those are denoised again in front of it: all, or none."""
+        return 0 if self.unet is None else self.unet.overlap_frames
 
     @property
     def is_one_shape(self) -> bool:

@@ -93,6 +93,45 @@ def ladder(sampler: SamplerConfig, steps: int) -> tuple[float, ...]:
     return levels(steps, sampler.second_level)
 
 
+def sample_chunk(
+    velocity_at: Callable[[Tensor, Tensor], Tensor],
+    noise: Tensor,
+    sampler: SamplerConfig,
+    steps: int,
+    shown: Tensor | None = None,
+) -> Tensor:
+    """Take the noise of a chunk down a sampler's ladder; return its new frames (b, f, c, h, w).
+
+    Frames that were shown already, where a network denoises them once more in front of the new
+    ones, take part at the same level, each from its own noise.
+
+    Args:
+        velocity_at: the network, on all n + f frames.
+        noise: (b, n + f, c, h, w), cut off here where the sampler asks for it.
+        sampler: of the config.
+        steps: how many.
+        shown: their clean latents, (b, n, c, h, w); none is n = 0.
+    """
+    if sampler.noise_limit:
+        noise = noise.clamp(-sampler.noise_limit, sampler.noise_limit)
+    if shown is not None:
+        velocity_at = _after(shown, noise[:, : shown.shape[1]], velocity_at)
+        noise = noise[:, shown.shape[1] :]
+    return sample(velocity_at, noise, ladder(sampler, steps))
+
+
+def _after(
+    shown: Tensor, noise: Tensor, velocity_at: Callable[[Tensor, Tensor], Tensor]
+) -> Callable[[Tensor, Tensor], Tensor]:
+    """Velocities of the frames that follow ``shown`` (b, n, ...), whose noise has its shape."""
+
+    def of_new(noisy: Tensor, level: Tensor) -> Tensor:
+        whole = torch.cat([add_noise(shown, noise, level), noisy], 1)
+        return velocity_at(whole, level)[:, shown.shape[1] :]
+
+    return of_new
+
+
 def sample(
     velocity_at: Callable[[Tensor, Tensor], Tensor], latent: Tensor, down: tuple[float, ...]
 ) -> Tensor:

@@ -19,7 +19,7 @@ class StreamState(Generic[AvatarT]):
     Attributes:
         avatar: the portrait, prepared by the engine; streams that show it may share it.
         motion_frames: last rendered latents, as diffused, (n, c, h, w); before the first chunk the
-            portrait itself, or none where the network is then given zero maps.
+            portrait itself, or none where the network is then given zero maps or nothing.
         last_hop: latents of the last chunk, as diffused, (f, c, h, w); the portrait itself at
             first.
         steps: denoising steps.
@@ -37,9 +37,8 @@ class StreamState(Generic[AvatarT]):
     def advanced(self, latents: Tensor, chunk_index: int, motion: int) -> "StreamState[AvatarT]":
         """The state after a chunk of latents (f, c, h, w), with the last ``motion`` frames kept."""
         past = latents if self.motion_frames is None else torch.cat([self.motion_frames, latents])
-        return replace(
-            self, motion_frames=past[-motion:], last_hop=latents, next_chunk=chunk_index + 1
-        )
+        kept = past[len(past) - motion :]
+        return replace(self, motion_frames=kept, last_hop=latents, next_chunk=chunk_index + 1)
 
 
 def frame_noise(seed: int, first_frame: int, frames: int, shape: tuple[int, ...]) -> Tensor:

@@ -123,7 +123,5 @@ KINDS: dict[str, Kind] = {
 
 NEEDS: dict[str, Needs] = {
     "emo-sd15": Needs(("hallo", "wav2vec2", "kl-vae"), ("taesd",)),
-    "emo-sd15 in EchoMimic's layout": Needs(
-        ("echomimic-acc", "whisper-tiny", "kl-vae"), ("taesd",)
-    ),
+    "emo-sd15-echomimic-acc": Needs(("echomimic-acc", "whisper-tiny", "kl-vae"), ("taesd",)),
 }

@@ -138,6 +138,8 @@ def hear_windows(
     chunk_indices: Sequence[int],
     geometry: WindowGeometry,
     margin: int,
+    *,
+    before: int = 0,
 ) -> Tensor:
     """Encode windows of several streams; return the frames of their hops and ``margin`` around.
 
@@ -150,27 +152,31 @@ def hear_windows(
         chunk_indices: of the windows; they tell how much of the past is real.
         geometry: of the windows.
         margin: EMO's m, at most the lookahead and the past. Frames before the first are the first.
+        before: frames in front of the hop that are wanted too, `UnetConfig.overlap_frames`.
 
     Returns:
-        (b, hop_frames + 2 * margin, tokens, width), for `features.neighbours`.
+        (b, before + hop_frames + 2 * margin, tokens, width), for `features.neighbours`.
 
     Raises:
-        ShapeError: the windows are not the geometry's, or the margin is larger than the lookahead.
+        ShapeError: the windows are not the geometry's, or have less than is wanted.
     """
     if windows.shape != (len(chunk_indices), geometry.window_samples):
         raise ShapeError(
             f"windows are {tuple(windows.shape)}, "
             f"not {(len(chunk_indices), geometry.window_samples)}"
         )
-    if margin > geometry.lookahead_frames or margin > geometry.past_frames:
-        raise ShapeError(f"a margin of {margin} frames needs as many of past and of lookahead")
+    first = before + margin
+    if margin > geometry.lookahead_frames or first > geometry.past_frames:
+        raise ShapeError(
+            f"a margin of {margin} frames needs as many of lookahead, and {first} of past"
+        )
     past = [min(geometry.past_frames, i * geometry.hop_frames) for i in chunk_indices]
     answers: dict[int, Tensor] = {}
     for length in set(past):  # after eight seconds all streams have the same: one call
         rows = [row for row, frames in enumerate(past) if frames == length]
         silence = (geometry.past_frames - length) * geometry.samples_per_frame
         tokens = encoder(windows[rows, silence:])
-        wanted = torch.arange(-margin, geometry.hop_frames + margin) + length
+        wanted = torch.arange(-first, geometry.hop_frames + margin) + length
         answers |= dict(zip(rows, tokens[:, wanted.clamp_min(0)], strict=True))
     return torch.stack([answers[row] for row in range(len(past))])
 

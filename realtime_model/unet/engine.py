@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 
 from realtime_model.contract import AudioWindow, RgbImage, StreamOptions
-from realtime_model.engine import Velocity, draw_gestures
+from realtime_model.engine import Velocity, denoised_again, draw_gestures
 from realtime_model.errors import ConfigError
 from realtime_model.portrait import FramedPortrait
 from realtime_model.pretrained.latents import CELL_PX, ImageLatents
@@ -81,6 +81,8 @@ class UnetEngine:
         of face, lips and pose do: a head that is asked not to move moves less, not never.
         ``head_speed`` and, for the speed, ``motion`` are told to networks with speed layers and do
         nothing in others. ``blinks`` does nothing: these networks blink as they were trained to.
+        Where the voice has the place of face tokens no regions are known to it, so ``expression``
+        and the other half of ``motion`` do nothing either.
         """
         past = self.network.first_motion(avatar)
         return StreamState(
@@ -92,10 +94,15 @@ class UnetEngine:
         )
 
     def hear(self, windows: Sequence[AudioWindow]) -> Tensor:
-        """Features of the frames of the hops and their neighbours, (b, f + 2m, layers, d)."""
+        """Features of the frames of the hops and their neighbours, (b, n + f + 2m, layers, d).
+
+        In front of them those of ``overlap_frames``, heard anew with more of what followed.
+        """
         samples = torch.from_numpy(np.stack([w.samples for w in windows])).to(self._device)
         chunks = [w.chunk_index for w in windows]
-        return hear_windows(self._senses.voice, samples, chunks, self.config.geometry, self._margin)
+        config, voice = self.config, self._senses.voice
+        before = config.overlap_frames
+        return hear_windows(voice, samples, chunks, config.geometry, self._margin, before=before)
 
     def velocity(self, states: Sequence[State], heard: Tensor, chunks: Sequence[int]) -> Velocity:
         """The backbone on one chunk a stream; see `engine.Engine`.
@@ -104,11 +111,14 @@ class UnetEngine:
         """
         network = self.network
         portrait = Portrait.stack([s.avatar for s in states])
+        shown = denoised_again(states, self.config)
+        before = 0 if shown is None else shown.shape[1]
         speed = None
         if network.unet.speed:
             frames = self.config.geometry.hop_frames
-            speed = draw_gestures(states, chunks, frames)[1].to(self._device)
-        given = network.chunk(heard, self._motion(states, portrait), speed)
+            speed = draw_gestures(states, chunks, frames, before)[1].to(self._device)
+        ours = heard[:, self.config.overlap_frames - before :]
+        given = network.chunk(ours, self._motion(states, portrait), speed)
         scales = [(s.options.motion, *[s.options.expression] * 2) for s in states]
         on_device = torch.tensor(scales, device=self._device, dtype=network.backbone.dtype)
         return network.guided(portrait, replace(given, scales=on_device), self._step)
@@ -136,22 +146,24 @@ class UnetEngine:
     def _check_windows(self) -> None:
         geometry, unet = self.config.geometry, self.network.unet
         smallest = CELL_PX << (len(unet.widths) - 1)
-        hop, motion = geometry.hop_frames, unet.motion_frames
+        hop, motion = geometry.hop_frames, self.config.motion_frames
+        first = self._margin + self.config.overlap_frames
+        kind = "overlap" if self.config.overlap_frames else "motion"
         refuse = partial(_refuse_unless, self.config.name)
         refuse(
             geometry.width_px == geometry.height_px and geometry.width_px % smallest == 0,
             f"geometry.width_px and height_px must be the same multiple of {smallest}",
         )
-        refuse(hop >= motion, f"geometry.hop_frames must be at least the {motion} motion frames")
+        refuse(hop >= motion, f"geometry.hop_frames must be at least the {motion} {kind} frames")
         refuse(
             hop + motion <= unet.max_frames,
-            f"{hop} new and {motion} motion frames are more than unet.max_frames, "
+            f"{hop} new and {motion} {kind} frames are more than unet.max_frames, "
             f"{unet.max_frames}: shorten geometry.hop_frames",
         )
         refuse(
-            min(geometry.lookahead_frames, geometry.past_frames) >= self._margin,
-            f"geometry.lookahead_frames and past_frames must be at least {self._margin}, "
-            "audio.margin_frames",
+            geometry.lookahead_frames >= self._margin and geometry.past_frames >= first,
+            f"geometry.lookahead_frames must be at least {self._margin}, audio.margin_frames, and "
+            f"past_frames at least {first}",
         )
 
     def _check_voice(self) -> None:

@@ -58,7 +58,7 @@ def needs(
     """
     assert config.unet is not None
     unet, side, each = config.unet, config.geometry.width_px // CELL_PX, dtype.itemsize
-    frames, motion = config.geometry.hop_frames, unet.motion_frames
+    frames, motion = config.geometry.hop_frames + unet.overlap_frames, unet.motion_frames
     with torch.device("meta"):
         networks = _numbers(UnetNetwork(config))
         around = sum(_numbers(builder(kind, sizes)[1]()) for kind, sizes in senses.items())

@@ -2,7 +2,7 @@
 
 reference = network.portrait(latent, face box, masks, identity)    # once an avatar
 given     = network.chunk(reference, speech features, last latents)  # once a chunk
-latents   = sample(network.guided(reference, given, ...), noise, ladder)
+latents   = sample_chunk(network.guided(reference, given), noise, ...)  # `denoise` is all of it
 """
 
 from collections.abc import Callable, Sequence
@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from realtime_model.config import ModelConfig
 from realtime_model.errors import ConfigError, ShapeError
-from realtime_model.schedule import add_noise, ladder, sample, velocity_to
+from realtime_model.schedule import sample_chunk, velocity_to
 from realtime_model.unet.backbone import Backbone, UnetConditions, UnetReference
 from realtime_model.unet.conditions import AudioProjection, AudioTokens, FaceLocator, FaceProjection
 from realtime_model.unet.reference import ReferenceNet
@@ -208,15 +208,11 @@ class UnetNetwork(nn.Module):
             noise: (b, f, 4, h, w), see `state.frame_noise`.
             steps: none is the config's.
         """
-        sampler, kept = self.config.sampler, self.unet.overlap_frames
+        sampler = self.config.sampler
         given = self.chunk(features, self.motion(portrait, past))
+        shown = past if self.unet.overlap_frames else None
         velocity_at = self.guided(portrait, given)
-        if sampler.noise_limit:
-            noise = noise.clamp(-sampler.noise_limit, sampler.noise_limit)
-        if past is not None and kept:
-            velocity_at = _after(past, noise[:, :kept], velocity_at)
-            noise = noise[:, kept:]
-        return sample(velocity_at, noise, ladder(sampler, steps or sampler.steps))
+        return sample_chunk(velocity_at, noise, sampler, steps or sampler.steps, shown)
 
     def guided(
         self, portrait: Portrait, given: UnetConditions, step: Step | None = None
@@ -254,19 +250,3 @@ class UnetNetwork(nn.Module):
             return free + scale * (v - free)
 
         return velocity_at
-
-
-def _after(shown: Tensor, noise: Tensor, velocity_at: Velocity) -> Velocity:
-    """Velocities of frames that follow others, which take part at the same noise level.
-
-    Args:
-        shown: clean latents of the others, (b, n, 4, h, w).
-        noise: theirs, same shape.
-        velocity_at: of all.
-    """
-
-    def of_new(noisy: Tensor, level: Tensor) -> Tensor:
-        whole = torch.cat([add_noise(shown, noise, level), noisy], 1)
-        return velocity_at(whole, level)[:, shown.shape[1] :]
-
-    return of_new

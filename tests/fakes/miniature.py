@@ -47,6 +47,20 @@ MINIATURE = ModelConfig(
     ),
 )
 
+ECHO: dict[str, Any] = {
+    "token_dim": 24,
+    "face_tokens": 0,
+    "voice": "attention",
+    "audio_layers": 10,
+    "audio_tokens": 50,
+    "audio_gain": 3.0,
+    "locator_channels": 1,
+    "motion_frames": 0,
+    "overlap_frames": 2,
+    "unattended_motion": True,
+}
+"""What makes EchoMimic's layout of its unet; `parts.voice` is then whisper-tiny."""
+
 
 def changed(**sections: Mapping[str, Any]) -> ModelConfig:
     """The miniature with other values, by section."""
@@ -57,10 +71,11 @@ def changed(**sections: Mapping[str, Any]) -> ModelConfig:
 def add_parts(folder: Path) -> WeightStore:
     """Convert small published files into a store, as `emolive weights add` does."""
     store = WeightStore(folder / "weights")
-    for kind in ("wav2vec2", "kl-vae", "taesd"):
+    for kind in ("wav2vec2", "whisper-tiny", "kl-vae", "taesd"):
         download = folder / "downloads" / kind
         download.mkdir(parents=True)
-        name = "model" if kind == "wav2vec2" else "diffusion_pytorch_model"
+        is_voice = kind in ("wav2vec2", "whisper-tiny")
+        name = "model" if is_voice else "diffusion_pytorch_model"
         published = as_published(kind, small_network(kind).state_dict())
         save_file(published, download / f"{name}.safetensors")
         (download / "config.json").write_text(json.dumps(SMALL[kind]))

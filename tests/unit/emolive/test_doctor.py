@@ -40,6 +40,7 @@ def test_added_weights_and_what_a_preset_lacks_are_listed(
     optional = _preset("emo-sd15")
     assert optional.verdict is Verdict.OK
     assert "emolive weights add wav2vec2 facebook/wav2vec2-base-960h" in optional.found
+    assert "weights add echomimic-acc" in _preset("emo-sd15-echomimic-acc").found
     add_parts(tmp_path)
     (tmp_path / "var").mkdir()
     (tmp_path / "weights").rename(tmp_path / "var" / "weights")

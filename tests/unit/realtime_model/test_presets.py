@@ -12,16 +12,19 @@ from realtime_model.presets import preset_names, preset_path
 
 
 def test_shipped_names_and_own_files_are_found(tmp_path: Path) -> None:
-    assert preset_names() == ("default", "emo-sd15")
+    assert preset_names() == ("default", "emo-sd15", "emo-sd15-echomimic-acc")
     assert preset_path("default") == DEFAULT_PRESET
     assert [read_config(preset_path(name)).name for name in preset_names()] == [
         "emo-tiny",
         "emo-sd15",
+        "emo-sd15-echomimic-acc",
     ]
     own = tmp_path / "mine.yaml"
     own.touch()
     assert preset_path(str(own)) == own
-    with pytest.raises(ConfigError, match="use default, emo-sd15, or a path"):
+    with pytest.raises(
+        ConfigError, match=r"use default, emo-sd15, emo-sd15-.*, or a path"
+    ):
         preset_path("emo-sd16")
 
 

@@ -13,9 +13,9 @@ from realtime_model.errors import CheckpointError, ConfigError, MemoryShortError
 from realtime_model.factory import build_model
 from realtime_model.presets import preset_names, preset_path
 from realtime_model.pretrained.converters import Converted
-from realtime_model.pretrained.kinds import KINDS
+from realtime_model.pretrained.kinds import KINDS, NEEDS
 from realtime_model.pretrained.store import Origin, WeightStore, _write
-from realtime_model.unet import hallo, memory
+from realtime_model.unet import echomimic, hallo, memory
 from realtime_model.unet.building import fill, require_parts
 from realtime_model.unet.engine import UnetEngine
 from realtime_model.unet.network import UnetNetwork
@@ -35,6 +35,14 @@ def test_the_shipped_preset_is_hallo_with_public_parts() -> None:
     assert parts.network == "hallo"
     assert runtime is not None
     assert replace(config, parts=None, runtime=None) == hallo.CONFIG
+
+
+def test_the_other_is_echomimic_with_a_voice_it_understands() -> None:
+    config = read_config(preset_path("emo-sd15-echomimic-acc"))
+    assert replace(config, parts=None, runtime=None) == echomimic.ACC
+    assert config.parts == PartsConfig(network="echomimic-acc", voice="whisper-tiny")
+    needs = NEEDS[config.name]
+    assert {config.parts.network, config.parts.voice, config.parts.encoder} == set(needs.required)
 
 
 def test_parts_that_are_missing_are_named_with_their_commands(tmp_path: Path) -> None:
