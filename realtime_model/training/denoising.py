@@ -106,7 +106,7 @@ class Past:
 
     def followed_by(self, made: Tensor, level: float) -> "Past":
         """The motion frames after new ones (b, f, c, h, w)."""
-        kept = torch.cat([self.latents, made], 1)[:, -self.latents.shape[1] :]
+        kept = torch.cat([self.latents, made], 1)[:, made.shape[1] :]
         return Past(kept, torch.full_like(self.level, level), torch.zeros_like(self.absent))
 
 

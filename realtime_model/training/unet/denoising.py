@@ -5,6 +5,7 @@ from dataclasses import replace
 import torch
 from torch import Tensor
 
+from realtime_model.errors import TrainingError
 from realtime_model.training.denoising import Denoising, Past
 from realtime_model.training.unet.windows import UnetData
 from realtime_model.training.windows import ClipWindows
@@ -18,10 +19,18 @@ class UnetDenoising(Denoising):
     Args:
         network: they themselves.
         still: learn single pictures: no voice, no time.
+
+    Raises:
+        TrainingError: the network cannot be asked for single pictures.
     """
 
     def __init__(self, network: UnetNetwork, *, still: bool = False) -> None:
         super().__init__()
+        if still and network.unet.voice == "attention":
+            raise TrainingError(
+                "parts: spatial learns pictures without a voice, and in this unet attention to it "
+                "is one of the spatial layers (unet.voice: attention): train all"
+            )
         self.network, self.hears = network, not still
 
     def tokens(self, sound: Tensor) -> Tensor:

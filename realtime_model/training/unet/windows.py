@@ -49,6 +49,7 @@ class UnetData(ClipWindows):
         super().__init__(config, played, takes, saved["at_rest"], config.unet.motion_frames)
         self.device, self.new_frames = device, 1 if still else self.new_frames
         self._still, self.identity = saved["still"], saved["identity"]
+        self._knows_who = config.unet.face_tokens > 0
         side, depths = self._still.shape[-1], len(config.unet.widths)
         size_px = int(saved["size_px"])
         self._regions = [
@@ -57,13 +58,17 @@ class UnetData(ClipWindows):
         lips = torch.cat([r.masks[0][:, _LIPS] for r in self._regions])
         self.mouth = lips.view(-1, 1, side, side).to(device)
 
-    def sitting(self, who: Tensor) -> tuple[Tensor, Regions, Tensor]:
-        """Latents, regions and identities of portraits, for `UnetNetwork.portrait`."""
+    def sitting(self, who: Tensor) -> tuple[Tensor, Regions, Tensor | None]:
+        """Latents, regions and identities of portraits, for `UnetNetwork.portrait`.
+
+        A network without face tokens is told no identities.
+        """
         numbers = who.cpu()
         regions = Regions.stack([self._regions[int(n)] for n in numbers])
         masks = tuple(mask.to(self.device) for mask in regions.masks)
         placed = Regions(regions.box.to(self.device), masks)
-        return self._still[numbers].to(self.device), placed, self.identity[numbers].to(self.device)
+        identity = self.identity[numbers].to(self.device) if self._knows_who else None
+        return self._still[numbers].to(self.device), placed, identity
 
     def diffused(self, latents: Tensor) -> Tensor:
         return latents

@@ -1,5 +1,6 @@
 """The full size asked as teacher and student ask: conditions, single pictures, saved memory."""
 
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -7,9 +8,11 @@ import numpy as np
 import pytest
 import torch
 
+from realtime_model.errors import TrainingError
 from realtime_model.training.denoising import DiffusionRecipe, Past, corrupted
 from realtime_model.training.lips import LipReader
 from realtime_model.training.loop import Loop, Step
+from realtime_model.training.recipe import TrainRecipe
 from realtime_model.training.rollout import roll_out
 from realtime_model.training.teacher import teacher_step
 from realtime_model.training.unet.denoising import UnetDenoising
@@ -101,6 +104,26 @@ def test_single_pictures_know_neither_voice_nor_time(unet: UnetNetwork, data: Un
     assert torch.equal(model.velocity(noisy, level, portrait, given), one)
     stranger = model.velocity(noisy, level, model.stranger(portrait), given)
     assert not torch.allclose(stranger, one, atol=1e-4)
+
+
+def test_a_voice_among_the_spatial_layers_learns_but_not_from_single_pictures(
+    data: UnetData, recipe: TrainRecipe, reader: LipReader, shake: Callable[[torch.nn.Module], None]
+) -> None:
+    assert SMALLEST.unet is not None
+    echo = {"voice": "attention", "face_tokens": 0, "motion_frames": 0, "overlap_frames": 2}
+    heard = {"token_dim": 20, "audio_tokens": 20}
+    config = replace(SMALLEST, unet=replace(SMALLEST.unet, **echo, **heard))  # type: ignore[arg-type]
+    network = UnetNetwork(config)
+    shake(network)
+    faces = Path(recipe.runs) / "latents" / "train" / "faces.pt"
+    own = UnetData(config, data.played, data.takes, faces, torch.device("cpu"))
+    found = gradients(UnetDenoising(network), own, reader)
+    voice = [n for n in found if ".attn2.to_k" in n]
+    assert voice
+    assert all(found[n].any() for n in voice)
+    assert roll_out(UnetDenoising(network).eval(), own, own.played[0], 1).isfinite().all()
+    with pytest.raises(TrainingError, match=r"unet\.voice: attention\): train all"):
+        UnetDenoising(network, still=True)
 
 
 def test_before_a_stream_stands_the_portrait_or_nothing(unet: UnetNetwork, data: UnetData) -> None:
