@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TypeVar
 
 import torch
 from rich.console import Console
@@ -10,6 +11,8 @@ from torch import Tensor
 
 from realtime_model.errors import TrainingError
 from realtime_model.training.rendering import Clip, load_clips
+
+_T = TypeVar("_T")
 
 
 def missing(folder: Path, stage: str) -> TrainingError:
@@ -47,7 +50,7 @@ def corpus_clips(folder: Path, split: str) -> list[Clip]:
     return clips
 
 
-def spread(clips: list[Clip], count: int) -> list[Clip]:
+def spread(clips: list[_T], count: int) -> list[_T]:
     """``count`` of the clips, evenly over all; 0 is all of them."""
     stride = max(1, len(clips) // count) if count else 1
     return clips[::stride][: count or None]

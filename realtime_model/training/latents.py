@@ -131,19 +131,23 @@ def play_all(
         number = int(rng.integers(len(sitters)))
         path = out / f"{clip.name}.{take}.npz"
         if not path.is_file():
-            made = act(sitters[number], number, clip, seed + done)
-            part = path.with_suffix(".part")
-            with part.open("wb") as file:
-                np.savez(
-                    file,
-                    face=number,
-                    latent=made.latent,
-                    lips=made.lips,
-                    gesture=made.gesture,
-                    speed=made.speed_deg,
-                )
-            part.replace(path)
+            save_played(act(sitters[number], number, clip, seed + done), path)
         yield done + 1
+
+
+def save_played(made: Played, path: Path) -> None:
+    """Write a clip, whole or not at all; its file has its name."""
+    part = path.with_suffix(".part")
+    with part.open("wb") as file:
+        np.savez(
+            file,
+            face=made.face,
+            latent=made.latent,
+            lips=made.lips,
+            gesture=made.gesture,
+            speed=made.speed_deg,
+        )
+    part.replace(path)
 
 
 def _keep_faces(names: list[str], look: Callable[[], dict[str, torch.Tensor]], path: Path) -> None:

@@ -42,11 +42,14 @@ class LatentsRecipe:
         takes: portraits that act each training clip.
         idle: clips of silence beside the spoken ones.
         heldout_clips: spoken clips acted by held-out portraits.
+        clips: folder of filmed clips, of ``emolive data ingest``, in place of acting; only with a
+            unet. Takes are then portraits of each clip, and nothing idles.
     """
 
     takes: int = 1
     idle: int = 40
     heldout_clips: int = 24
+    clips: str = ""
     seed: int = 5
 
 

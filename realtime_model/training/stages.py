@@ -102,13 +102,16 @@ class Workshop:
         }
 
     def _full_size(self) -> dict[Stage, Callable[[], None]]:
-        """Autoencoder and speech encoder come trained: render, listener and codec fall away."""
+        """Autoencoder and speech encoder come trained: render, listener and codec fall away.
+
+        So do portraits and corpus where films of people stand for both.
+        """
         from realtime_model.training.unet.workshop import UnetWorkshop  # it loads diffusers
 
         workshop = UnetWorkshop(self.recipe)
+        sources = {Stage.PORTRAITS: self.portraits, Stage.CORPUS: self.corpus}
         return {
-            Stage.PORTRAITS: self.portraits,
-            Stage.CORPUS: self.corpus,
+            **({} if self.recipe.latents.clips else sources),
             Stage.LATENTS: workshop.latents,
             Stage.TEACHER: workshop.teacher,
             Stage.STUDENT: workshop.student,
@@ -156,6 +159,11 @@ class Workshop:
     def latents(self) -> None:
         """Let portraits act the clips, and keep how they moved."""
         recipe = self.recipe.latents
+        if recipe.clips:
+            raise TrainingError(
+                "latents.clips: filmed clips train a model with a unet; this one needs the motion "
+                "that the rig knows of acted ones"
+            )
         for split in SPLITS:
             sitters, clips, out = self._sitters(split), self._acted(split), self._played(split)
             each = recipe.takes if split == "train" else 1

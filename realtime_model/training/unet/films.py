@@ -1,7 +1,7 @@
 """Clips that a finished network was taught on, streamed as serving does it, beside the truth.
 
 A network that cannot say again what it has seen has not learned: this comes before any held-out
-figure. Sound comes in windows, one a hop; motion frames are its own last latents.
+figure. The engine is the one that serves: windows, one a hop, and its own last latents.
 """
 
 import json
@@ -15,14 +15,15 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from realtime_model.contract import AudioWindow, StreamOptions
+from realtime_model.engine import denoise
 from realtime_model.face import FaceLandmarker
 from realtime_model.pretrained.latents import ImageLatents
-from realtime_model.pretrained.voices import VoiceEncoder, hear_windows
-from realtime_model.state import frame_noise
 from realtime_model.training.correlation import correlation
 from realtime_model.training.evaluation import cut_window, track
 from realtime_model.training.latents import Played
-from realtime_model.unet.network import Portrait, UnetNetwork
+from realtime_model.unet.engine import UnetEngine
+from realtime_model.unet.network import Portrait
 
 _SHOWN = 8  # frames of a clip on the sheet
 _LEAST_PX = 256  # smaller frames are enlarged for the landmarker
@@ -49,28 +50,16 @@ class Figures:
 
 @torch.inference_mode()
 def stream(
-    network: UnetNetwork,
-    voice: VoiceEncoder,
-    portrait: Portrait,
-    audio: NDArray[np.int16],
-    *,
-    steps: int,
-    seed: int = 0,
+    engine: UnetEngine, portrait: Portrait, audio: NDArray[np.int16], *, seed: int = 0
 ) -> Iterator[Tensor]:
     """Yield the latents (f, c, h, w) of each hop of a recording."""
-    geometry, margin = network.config.geometry, network.config.audio.margin_frames
-    past, shape = network.first_motion(portrait), tuple(portrait.still.shape[1:])
-    device, kept = portrait.still.device, network.unet.motion_frames
-    hops = -(-len(audio) // geometry.hop_samples)
-    for hop in range(hops):
-        window = torch.from_numpy(cut_window(audio, geometry, hop))[None].to(device)
-        features = hear_windows(voice, window, [hop], geometry, margin)
-        first = hop * geometry.hop_frames
-        noise = frame_noise(seed, first, geometry.hop_frames, shape)[None].to(device)
-        made = network.denoise(portrait, features, past, noise, steps=steps)
-        joined = made if past is None else torch.cat([past, made], 1)
-        past = joined[:, -kept:]
-        yield made[0]
+    geometry = engine.config.geometry
+    state = engine.begun(portrait, StreamOptions(seed=seed))
+    for hop in range(-(-len(audio) // geometry.hop_samples)):
+        heard = engine.hear([AudioWindow(cut_window(audio, geometry, hop), hop)])
+        made = denoise(engine, [state], heard, [hop])[0]
+        state = state.advanced(made, hop, engine.config.motion_frames)
+        yield made
 
 
 def judge(

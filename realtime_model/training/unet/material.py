@@ -1,4 +1,6 @@
-"""What `emo-sd15` is taught on: acted clips as latents of pictures and features of a voice.
+"""What `emo-sd15` is taught on: clips as latents of pictures and features of a voice.
+
+Clips are acted by portraits (`acted`), or of people before a camera (`filmed`).
 
 The autoencoder and the speech encoder are not trained here. They are weights that were added
 (``emolive weights add``), or, for a miniature, the two of `unet.miniature` that need no download.
@@ -7,6 +9,7 @@ The autoencoder and the speech encoder are not trained here. They are weights th
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol
 
 import numpy as np
 import torch
@@ -20,21 +23,37 @@ from realtime_model.pretrained.store import WeightStore
 from realtime_model.pretrained.voices import FRAME_SAMPLES, Wav2Vec2Voice, WhisperVoice
 from realtime_model.training.hearing import sound_takes
 from realtime_model.training.identity import FaceEmbedder
-from realtime_model.training.latents import Played
 from realtime_model.training.loop import save_whole
-from realtime_model.training.motion import Performance, loudness_of, perform
 from realtime_model.training.rendering import Clip, Sitter
-from realtime_model.training.rig import PhotoRig
 from realtime_model.training.windows import Take
 from realtime_model.unet.miniature import MelVoice, PatchAutoencoder
 
 PATCHES, MELS = "patches", "mels"
-_FITTED_ON = 400  # pictures at most
-_AT_ONCE = 16  # pictures encoded together
+AT_ONCE = 16
+"""Pictures encoded together."""
+FITTED_ON = 400
+"""Pictures, at most, whose patterns `PATCHES` are."""
+
 _VOICES: dict[str, Callable[[torch.nn.Module], torch.nn.Module]] = {
     "wav2vec2": Wav2Vec2Voice,
     "whisper-tiny": WhisperVoice,
 }
+
+
+class Material(Protocol):
+    """Where clips come from; complete when it is built, or it raises a `TrainingError`."""
+
+    def clips(self, split: str) -> list[Clip]:
+        """What is heard."""
+
+    def sample(self) -> Tensor:
+        """Pictures uint8 (n, size, size, 3) to find `PATCHES` in."""
+
+    def film(self, split: str, latents: ImageLatents, out: Path) -> Iterator[int]:
+        """Keep each clip as latents in ``out``, once a take, and the portraits in ``faces.pt``.
+
+        Yields how many there are so far; those that are there already stay.
+        """
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,41 +131,6 @@ def load_pictures(
     return latents
 
 
-def fit_patches(
-    sitters: Sequence[Sitter], clips: Sequence[Clip], channels: int, liveliness: float
-) -> PatchAutoencoder:
-    """Find the patterns of acted frames."""
-    frames = []
-    each = max(1, _FITTED_ON // len(sitters))
-    for number, sitter in enumerate(sitters):
-        rig, clip = PhotoRig(sitter.portrait), clips[number % len(clips)]
-        acted = _act(clip, number, liveliness)
-        for frame in np.linspace(0, len(acted) - 1, min(each, len(acted))).astype(int):
-            frames.append(rig.render(acted.pose(int(frame))).image)
-    return PatchAutoencoder(channels).fit(torch.from_numpy(np.stack(frames)))
-
-
-def film(
-    sitter: Sitter, number: int, clip: Clip, seed: int, latents: ImageLatents, liveliness: float
-) -> Played:
-    """Act one clip before the camera: its frames, drawn by the rig, as latents."""
-    rig, acted = PhotoRig(sitter.portrait), _act(clip, seed, liveliness)
-    kept, lips = [], []
-    for start in range(0, len(acted), _AT_ONCE):
-        poses = [acted.pose(f) for f in range(start, min(start + _AT_ONCE, len(acted)))]
-        frames = torch.from_numpy(np.stack([rig.render(pose).image for pose in poses]))
-        kept.append(latents.encode(frames).half().cpu())
-        lips += [rig.lips_of(pose) for pose in poses]
-    return Played(
-        clip.name,
-        number,
-        torch.cat(kept).numpy(),
-        np.array(lips, np.float32),
-        acted.gesture,
-        acted.speed_deg,
-    )
-
-
 def look_at(
     sitters: Sequence[Sitter], latents: ImageLatents, width: int, *, identity: bool
 ) -> dict[str, Tensor]:
@@ -162,7 +146,7 @@ def look_at(
         ConfigError: embeddings have another width.
     """
     pictures = torch.from_numpy(np.stack([s.portrait.image for s in sitters]))
-    still = torch.cat([latents.encode(part).cpu() for part in torch.split(pictures, _AT_ONCE)])
+    still = torch.cat([latents.encode(part).cpu() for part in torch.split(pictures, AT_ONCE)])
     who = torch.zeros(len(sitters), width)
     if identity:
         embedder = FaceEmbedder()
@@ -203,9 +187,3 @@ def load_heard(folder: Path) -> Mapping[str, tuple[Take, ...]]:
         takes = torch.load(path, weights_only=True, mmap=True)
         found[path.stem] = tuple(take.numpy() for take in takes)
     return found
-
-
-def _act(clip: Clip, seed: int, liveliness: float) -> Performance:
-    return perform(
-        clip.mouth, loudness_of(clip.audio, len(clip.mouth)), seed, liveliness=liveliness
-    )

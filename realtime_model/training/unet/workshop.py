@@ -4,13 +4,11 @@ Folders and hand-overs are those of `emo-tiny` (`training.stages`), and so are t
 and the checks; portraits and corpus are the same.
 """
 
-from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
 import torch
 from rich.console import Console
-from torch import Tensor
 
 from realtime_model.checkpoint import save_network
 from realtime_model.errors import ConfigError, TrainingError
@@ -19,30 +17,32 @@ from realtime_model.pretrained.latents import ImageLatents
 from realtime_model.pretrained.store import WeightStore
 from realtime_model.training.denoising import Round
 from realtime_model.training.diffusion import train_reader, train_student, train_teacher
-from realtime_model.training.handover import average_of, corpus_clips, follow, missing, spread
-from realtime_model.training.latents import Played, idle_clips, load_played, play_all
+from realtime_model.training.handover import average_of, corpus_clips, follow, missing
+from realtime_model.training.latents import load_played
 from realtime_model.training.lips import LipReader
 from realtime_model.training.loop import save_whole
 from realtime_model.training.processes import Processes
 from realtime_model.training.recipe import TrainRecipe
-from realtime_model.training.rendering import Clip, Sitter, load_sitters
+from realtime_model.training.rendering import Clip
+from realtime_model.training.unet.acted import ActedClips
 from realtime_model.training.unet.denoising import UnetDenoising
+from realtime_model.training.unet.filmed import FilmedClips
 from realtime_model.training.unet.films import judge, stream, write_films
 from realtime_model.training.unet.lora import merge_lora
 from realtime_model.training.unet.material import (
     PATCHES,
-    film,
-    fit_patches,
+    Material,
     listen,
     load_heard,
     load_pictures,
     load_voice,
-    look_at,
 )
 from realtime_model.training.unet.parts import choose, is_still
 from realtime_model.training.unet.windows import UnetData
 from realtime_model.unet.checkpoint import load_unet_network
+from realtime_model.unet.engine import Senses, UnetEngine
 from realtime_model.unet.initial import start
+from realtime_model.unet.miniature import PatchAutoencoder
 from realtime_model.unet.network import UnetNetwork
 
 SPLITS = ("heldout", "train")
@@ -64,32 +64,27 @@ class UnetWorkshop:
     def latents(self) -> None:
         """Film the portraits acting the clips; keep latents of the frames, features of the sound.
 
+        Where people were filmed, they stand for the portraits.
+
         Raises:
             ConfigError: autoencoder or speech encoder do not fit the unet.
         """
-        asked, recipe = self.recipe.pictures, self.recipe.latents
-        voice = load_voice(asked, self.recipe.model).to(self.processes.device)
-        train = self._sitters("train"), self._acted("train")
-        if asked.latents == PATCHES and not self._patches.is_file():
-            fitted = fit_patches(*train, self.unet.channels, asked.liveliness)
+        recipe, splits = self.recipe, ("train", "heldout")
+        voice = load_voice(recipe.pictures, recipe.model).to(self.processes.device)
+        material: Material = (FilmedClips if recipe.latents.clips else ActedClips)(recipe)
+        if recipe.pictures.latents == PATCHES and not self._patches.is_file():
+            fitted = PatchAutoencoder(self.unet.channels).fit(material.sample())
             self._patches.parent.mkdir(parents=True, exist_ok=True)
             save_whole(fitted.state_dict(), self._patches)
         pictures = self.pictures()
-
-        def act(sitter: Sitter, number: int, clip: Clip, seed: int) -> Played:
-            return film(sitter, number, clip, seed, pictures, asked.liveliness)
-
-        def look(sitters: Sequence[Sitter]) -> dict[str, Tensor]:
-            return look_at(sitters, pictures, self.unet.face_dim, identity=asked.identity)
-
-        unheard = self._sitters("heldout"), self._acted("heldout")
-        for split, (sitters, clips) in (("train", train), ("heldout", unheard)):
-            each = recipe.takes if split == "train" else 1
-            out = self._played(split)
-            taken = play_all(sitters, clips, out, each=each, seed=recipe.seed, act=act, look=look)
-            follow(f"latents {split}", taken, len(clips) * each)
-            variants = self.recipe.listener.variants if split == "train" else 0
-            heard = listen(clips, voice, self._heard(split), variants=variants, seed=recipe.seed)
+        for split in splits:
+            clips, taught = material.clips(split), split == "train"
+            each = recipe.latents.takes if taught else 1
+            filmed = material.film(split, pictures, self._played(split))
+            follow(f"latents {split}", filmed, len(clips) * each)
+            variants = recipe.listener.variants if taught else 0
+            seed = recipe.latents.seed
+            heard = listen(clips, voice, self._heard(split), variants=variants, seed=seed)
             follow(f"sound {split}", heard, len(clips))
 
     def teacher(self) -> None:
@@ -152,18 +147,15 @@ class UnetWorkshop:
         network = load_unet_network(preset).to(self.processes.device)
         pictures, data = self.pictures(), self.windows()[0]
         voice = load_voice(self.recipe.pictures, network.config).to(self.processes.device)
-        corpus = corpus_clips(self.sources / "corpus" / "speech", "train")
-        spoken = {clip.name: clip.audio for clip in corpus}
+        engine = UnetEngine(network, Senses(voice, pictures, pictures))
+        spoken = {clip.name: clip.audio for clip in self._spoken()}
         taught = [p for p in data.played if p.clip in spoken][: self.recipe.pictures.films]
         names = torch.load(self._played("train") / "faces.pt", weights_only=True)["names"]
         landmarker, found = FaceLandmarker(), []
         for number, played in enumerate(taught):
             with torch.inference_mode():
                 portrait = network.portrait(*data.sitting(torch.tensor([played.face])))
-            steps = network.config.sampler.steps
-            made = torch.cat(
-                list(stream(network, voice, portrait, spoken[played.clip], steps=steps))
-            )
+            made = torch.cat(list(stream(engine, portrait, spoken[played.clip])))
             other, who = taught[(number + 1) % len(taught)], names[played.face]
             found.append(judge(who, played, other, pictures, made, landmarker))
             Console().print(str(found[-1][0]), soft_wrap=True, highlight=False)
@@ -243,22 +235,11 @@ class UnetWorkshop:
         out = self.runs / "teacher"
         return out / f"round-{number + 1}" if self.recipe.denoiser.rounds else out
 
-    def _sitters(self, split: str) -> list[Sitter]:
-        asked, folder = self.recipe.pictures, self.sources / "portraits"
-        found: list[Sitter] = []
-        if (folder / "manifest.json").is_file():
-            found = load_sitters(
-                folder, split, size_px=asked.size_px, named=asked.named, most=asked.portraits
-            )
-        if not found:
-            raise missing(folder / split, "portraits")
-        return found
-
-    def _acted(self, split: str) -> list[Clip]:
-        recipe, clips = self.recipe.latents, corpus_clips(self.sources / "corpus" / "speech", split)
-        if split == "heldout":
-            return spread(clips, recipe.heldout_clips)
-        return spread(clips, self.recipe.pictures.clips) + idle_clips(recipe.idle, recipe.seed)
+    def _spoken(self) -> list[Clip]:
+        """Training clips in which somebody speaks."""
+        if self.recipe.latents.clips:
+            return FilmedClips(self.recipe).clips("train")
+        return corpus_clips(self.sources / "corpus" / "speech", "train")
 
     def _reader(self, data: UnetData) -> LipReader:
         return train_reader(data, self.recipe.reader.steps, self.recipe.reader.seed)
