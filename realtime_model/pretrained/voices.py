@@ -120,6 +120,13 @@ class WhisperVoice(nn.Module):
         return mel
 
 
+VOICES: dict[str, type[Wav2Vec2Voice] | type[WhisperVoice]] = {
+    "wav2vec2": Wav2Vec2Voice,
+    "whisper-tiny": WhisperVoice,
+}
+"""What hears, by the kind of its weights."""
+
+
 def normalised(samples: Tensor) -> Tensor:
     """Return samples (b, n) with mean 0 and, unless they are very quiet, variance 1.
 

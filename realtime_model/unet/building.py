@@ -13,7 +13,7 @@ from realtime_model.errors import CheckpointError, ConfigError
 from realtime_model.pretrained.kinds import KINDS
 from realtime_model.pretrained.latents import ImageLatents
 from realtime_model.pretrained.store import About, WeightStore
-from realtime_model.pretrained.voices import VoiceEncoder, Wav2Vec2Voice, WhisperVoice
+from realtime_model.pretrained.voices import VOICES, VoiceEncoder
 from realtime_model.unet import memory
 from realtime_model.unet.checkpoint import load_unet_network
 from realtime_model.unet.engine import Senses, UnetEngine
@@ -22,7 +22,6 @@ from realtime_model.unet.memory import MemoryNeeds
 from realtime_model.unet.network import UnetNetwork
 from realtime_model.unet.runtime import device_of, dtype_of, place
 
-_VOICES = {"wav2vec2": Wav2Vec2Voice, "whisper-tiny": WhisperVoice}
 _PICTURES = ("kl-vae", "taesd")
 _SPEED = (".speed.", ".speed_norm.", ".speed_attention.")  # published networks have no such layers
 
@@ -81,7 +80,7 @@ def require_parts(name: str, parts: PartsConfig, store: WeightStore) -> dict[str
         ConfigError: a part is of a kind that cannot be that part.
     """
     for key, kind, known in (
-        ("voice", parts.voice, tuple(_VOICES)),
+        ("voice", parts.voice, tuple(VOICES)),
         ("encoder", parts.encoder, _PICTURES),
         ("decoder", parts.decoder, _PICTURES),
         ("network", parts.network or "hallo", tuple(KINDS)),
@@ -140,7 +139,7 @@ def fill(network: nn.Module, tensors: Mapping[str, Tensor], what: str, dtype: to
 
 def _senses(made: Plan) -> Senses:
     parts, store, device = made.parts, made.store, made.device
-    hears = _VOICES[parts.voice](store.network(parts.voice)).to(device).eval()
+    hears = VOICES[parts.voice](store.network(parts.voice)).to(device).eval()
     voice: VoiceEncoder = hears
     encoder = ImageLatents(store.network(parts.encoder), device)
     same = parts.decoder == parts.encoder

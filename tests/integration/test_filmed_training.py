@@ -28,12 +28,15 @@ from realtime_model.training.unet.filmed import load_films
 from realtime_model.training.unet.material import load_heard
 from tests.unit.realtime_model.training.unet.conftest import SMALLEST
 
-SECONDS, FILMED_PX = 3, 320
+SECONDS, FILMED_PX = 3, 256
 TAKES, SEED = 2, 5
 PORTRAITS = DEFAULT_PRESET.parents[1] / "portraits"
 
 # The stages are run as ``python -m`` runs them; other tests have imported them before.
-pytestmark = pytest.mark.filterwarnings("ignore:.*found in sys.modules:RuntimeWarning")
+pytestmark = [
+    pytest.mark.filterwarnings("ignore:.*found in sys.modules:RuntimeWarning"),
+    pytest.mark.timeout(900),  # a minute of one core: every frame is looked at twice
+]
 
 
 def spoken(second: int) -> NDArray[np.int16]:

@@ -6,7 +6,7 @@ The autoencoder and the speech encoder are not trained here. They are weights th
 (``emolive weights add``), or, for a miniature, the two of `unet.miniature` that need no download.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -20,7 +20,7 @@ from realtime_model.errors import ConfigError
 from realtime_model.facemap import lips_at_rest
 from realtime_model.pretrained.latents import ImageLatents
 from realtime_model.pretrained.store import WeightStore
-from realtime_model.pretrained.voices import FRAME_SAMPLES, Wav2Vec2Voice, WhisperVoice
+from realtime_model.pretrained.voices import FRAME_SAMPLES, VOICES
 from realtime_model.training.hearing import sound_takes
 from realtime_model.training.identity import FaceEmbedder
 from realtime_model.training.loop import save_whole
@@ -33,11 +33,6 @@ AT_ONCE = 16
 """Pictures encoded together."""
 FITTED_ON = 400
 """Pictures, at most, whose patterns `PATCHES` are."""
-
-_VOICES: dict[str, Callable[[torch.nn.Module], torch.nn.Module]] = {
-    "wav2vec2": Wav2Vec2Voice,
-    "whisper-tiny": WhisperVoice,
-}
 
 
 class Material(Protocol):
@@ -96,11 +91,11 @@ def load_voice(recipe: PicturesRecipe, config: ModelConfig) -> torch.nn.Module:
     layers, width = config.unet.audio_layers, config.unet.audio_dim
     if recipe.voice == MELS:
         voice: torch.nn.Module = MelVoice(width)
-    elif recipe.voice in _VOICES:
+    elif recipe.voice in VOICES:
         store = WeightStore(Path(recipe.weights))
-        voice = _VOICES[recipe.voice](store.network(recipe.voice))
+        voice = VOICES[recipe.voice](store.network(recipe.voice))
     else:
-        raise ConfigError(f"pictures.voice is {MELS} or {', '.join(_VOICES)}, not {recipe.voice}")
+        raise ConfigError(f"pictures.voice is {MELS} or {', '.join(VOICES)}, not {recipe.voice}")
     with torch.inference_mode():
         made = tuple(voice(torch.zeros(1, 2 * FRAME_SAMPLES)).shape[2:])
     if made != (layers, width):
