@@ -23,13 +23,14 @@ def wanting(*steps: int) -> list[StreamState[str]]:
 def test_streams_on_the_same_steps_share_a_pass(
     steps: tuple[int, ...], together: list[list[int]]
 ) -> None:
-    assert _passes(wanting(*steps), alone=False) == together
+    assert _passes(wanting(*steps), ModelConfig()) == together
 
 
 def test_streams_take_turns_where_one_shape_was_compiled_or_recorded() -> None:
-    assert _passes(wanting(2, 1, 2), alone=True) == [[0], [1], [2]]
     large = ModelConfig(unet=UnetConfig())
     assert not large.is_one_shape
-    assert replace(large, runtime=RuntimeConfig(compile=True)).is_one_shape
+    compiled = replace(large, runtime=RuntimeConfig(compile=True))
+    assert compiled.is_one_shape
+    assert _passes(wanting(2, 1, 2), compiled) == [[0], [1], [2]]
     assert replace(large, runtime=RuntimeConfig(cuda_graphs=True)).is_one_shape
     assert not replace(large, runtime=RuntimeConfig(channels_last=True)).is_one_shape

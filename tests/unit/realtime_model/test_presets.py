@@ -22,9 +22,7 @@ def test_shipped_names_and_own_files_are_found(tmp_path: Path) -> None:
     own = tmp_path / "mine.yaml"
     own.touch()
     assert preset_path(str(own)) == own
-    with pytest.raises(
-        ConfigError, match=r"use default, emo-sd15, emo-sd15-.*, or a path"
-    ):
+    with pytest.raises(ConfigError, match=r"use default, emo-sd15, emo-sd15-.*, or a path"):
         preset_path("emo-sd16")
 
 
