@@ -22,6 +22,7 @@ class SourceConfig:
     Attributes:
         clips: recordings to make, dealt to the voices in turn.
         style: one of `STYLES`; recorded prompts are spoken.
+        mixed: every clip has a voice of its own, between two of ``voices``; Kokoro's alone.
     """
 
     engine: str
@@ -30,6 +31,7 @@ class SourceConfig:
     split: Split
     clips: int
     style: str = "spoken"
+    mixed: bool = False
 
     def __post_init__(self) -> None:
         if self.engine not in ENGINES:
@@ -40,6 +42,10 @@ class SourceConfig:
             raise ConfigError(f"{self.engine}: clips and voices must not be empty")
         if self.style not in STYLES:
             raise ConfigError(f"style: {self.style!r} is not one of {', '.join(STYLES)}")
+        if self.mixed and (self.engine != "kokoro" or len(self.voices) < 2):
+            raise ConfigError(
+                f"mixed: needs two voices of kokoro, not {self.engine}'s {self.voices}"
+            )
         if self.engine == "prompts" and self.style != "spoken":
             raise ConfigError(f"style: recorded prompts cannot be {self.style}")
 

@@ -10,6 +10,7 @@ names belong to the very files that `packages.py` pins.
 import json
 import re
 import subprocess
+from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
 from unicodedata import normalize
@@ -35,6 +36,7 @@ voices alike, the same at the start and the end of a sentence; flite's own times
 
 _PAD = "$"
 _MAX_TOKENS = 500
+_MOST_TOKENS = 510  # that the voices have a style for
 
 _OTHER_TONGUE = re.compile(r"\([a-z^-]+\)")
 """How espeak-ng marks a word it reads in another language; the mark is not said."""
@@ -43,8 +45,10 @@ _ESPEAK_TO_KOKORO = {
     "a^ɪ": "I", "a^ʊ": "W", "e^ɪ": "A", "o^ʊ": "O", "ə^ʊ": "Q", "ɔ^ɪ": "Y",
     "d^z": "ʣ", "t^s": "ʦ", "d^ʒ": "ʤ", "t^ʃ": "ʧ", "s^s": "s", "g": "ɡ",
     "d^ʑ": "ʥ", "t^ɕ": "ʨ", "ɯ^ᵝ": "ɯ",
+    "ɫ": "l", "ɵ": "œ", "ʑ": "ʒ",
 }  # fmt: skip
-"""Tied symbols have one letter in Kokoro's alphabet (after misaki's table for espeak)."""
+"""Tied symbols have one letter in Kokoro's alphabet (after misaki's table for espeak); the last
+three have none and are said like their nearest."""
 
 
 def session(model: Path, durations: str, threads: int) -> onnxruntime.InferenceSession:
@@ -102,11 +106,16 @@ def _ids(tokens: list[str]) -> NDArray[np.int64]:
 class Kokoro:
     """One voice of Kokoro-82M (Apache-2.0); all voices share one graph."""
 
-    def __init__(self, graph: onnxruntime.InferenceSession, styles: Path, *, language: str) -> None:
+    def __init__(
+        self, graph: onnxruntime.InferenceSession, styles: Mapping[Path, float], *, language: str
+    ) -> None:
+        """Take the file of one speaker, or those of several and their shares: a voice between."""
         self._graph = graph
         self._language = language
         # One style vector per token count: (510, 1, 256).
-        self._styles = np.fromfile(styles, np.float32).reshape(-1, 1, 256)
+        self._styles = np.zeros((_MOST_TOKENS, 1, 256), np.float32)
+        for file, share in styles.items():
+            self._styles += share * np.fromfile(file, np.float32).reshape(self._styles.shape)
 
     def speak(self, text: str, speed: float) -> Recording:
         tokens = _tokens(text, self._language)

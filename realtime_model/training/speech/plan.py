@@ -42,6 +42,7 @@ def plan_corpus(config: CorpusConfig, prompt_texts: PromptTexts) -> list[ClipPla
         # The number of clips is no part of the seed: a larger corpus begins with the smaller one.
         voices = "+".join(source.voices)
         style = "" if source.style == "spoken" else f" {source.style}"
+        style += " mixed" * source.mixed
         rng = random.Random(f"{config.seed} {source.engine} {source.language} {voices}{style}")
         texts = _texts(config, source, trained, prompt_texts)
         if not texts:
@@ -81,6 +82,8 @@ def _planned(
     kind = f"{source.style}-{source.split}" if styled else source.split
     for number in range(source.clips):
         voice = source.voices[number % len(source.voices)]
+        if source.mixed:
+            voice = _between(source.voices, rng)
         # A sentence takes long to sing, and a single word is no song.
         count = 1 if styled else rng.choice((1, 1, 2, 2, 3))
         share = 0.0 if styled else _SHORT_SHARE
@@ -89,8 +92,9 @@ def _planned(
             rng.uniform(*config.pause_s) if rng.random() < config.pause_share else 0.0
             for _ in range(count + 1)
         ]
+        called = "mixed" if source.mixed else voice
         yield ClipPlan(
-            name=f"{source.engine}-{source.language}-{voice}-{kind}-{number:04d}",
+            name=f"{source.engine}-{source.language}-{called}-{kind}-{number:04d}",
             engine=source.engine,
             voice=voice,
             language=source.language,
@@ -101,6 +105,19 @@ def _planned(
             style=source.style,
             seed=rng.getrandbits(32) if styled else 0,
         )
+
+
+def _between(voices: Sequence[str], rng: random.Random) -> str:
+    """Name a voice between two others, for instance ``af_sky*0.4+am_adam*0.6``."""
+    one, other = rng.sample(voices, 2)
+    share = rng.randint(2, 8)
+    return f"{one}*0.{share}+{other}*0.{10 - share}"
+
+
+def mixture(voice: str) -> dict[str, float]:
+    """The speakers of a voice and their shares: one of its own, or two where it is mixed."""
+    parts = [part.partition("*") for part in voice.split("+")]
+    return {name: float(share or 1) for name, _, share in parts}
 
 
 def _dealt(texts: Sequence[str], rng: random.Random) -> Iterator[str]:

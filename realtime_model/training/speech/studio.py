@@ -9,7 +9,7 @@ from realtime_model.training.speech import neural
 from realtime_model.training.speech.config import CorpusConfig
 from realtime_model.training.speech.flite import Flite
 from realtime_model.training.speech.packages import kokoro_files
-from realtime_model.training.speech.plan import ClipPlan
+from realtime_model.training.speech.plan import ClipPlan, mixture
 from realtime_model.training.speech.prompts import Prompts
 from realtime_model.training.speech.styles import performed
 from realtime_model.training.speech.voices import Recording, Voice, joined, levelled, silence
@@ -45,7 +45,8 @@ class VoiceRoom:
                 return Prompts(language)
             case _:
                 graph, voices = self._kokoro
-                return neural.Kokoro(graph, voices / f"{name}.bin", language=language)
+                shares = {voices / f"{one}.bin": share for one, share in mixture(name).items()}
+                return neural.Kokoro(graph, shares, language=language)
 
 
 def make_clip(plan: ClipPlan, room: VoiceRoom) -> Recording:

@@ -6,7 +6,7 @@ import pytest
 from realtime_model.errors import ConfigError
 from realtime_model.training.speech import sentences
 from realtime_model.training.speech.config import CorpusConfig, SourceConfig, load_config
-from realtime_model.training.speech.plan import plan_corpus
+from realtime_model.training.speech.plan import mixture, plan_corpus
 
 RECIPE = Path(__file__).parents[4] / "configs" / "corpus.yaml"
 
@@ -22,7 +22,7 @@ def config() -> CorpusConfig:
 
 def test_the_shipped_recipe_trains_many_voices_and_holds_some_out(config: CorpusConfig) -> None:
     plans = plan_corpus(config, prompt_texts)
-    trained = {(p.engine, p.voice) for p in plans if p.split == "train"}
+    trained = {(p.engine, one) for p in plans if p.split == "train" for one in mixture(p.voice)}
     held_out = {(p.engine, p.voice) for p in plans if p.split == "heldout"}
     assert len(trained) >= 16
     assert len(held_out) >= 4
@@ -83,6 +83,7 @@ def test_a_typo_in_the_recipe_names_its_key(tmp_path: Path) -> None:
         ({"engine": "parrot"}, "parrot"),
         ({"split": "test"}, "neither train nor heldout"),
         ({"clips": 0}, "must not be empty"),
+        ({"mixed": True}, "needs two voices of kokoro"),
     ],
 )
 def test_an_impossible_source_is_refused(wrong: dict[str, object], sentence: str) -> None:
@@ -147,3 +148,23 @@ def test_at_least_seven_languages_and_singing_are_held_out(config: CorpusConfig)
         "hi",
     }
     assert sum(p.style == "sung" for p in held_out) >= 8
+
+
+def test_mixed_voices_are_all_different_and_lie_between_two_of_the_list(
+    config: CorpusConfig,
+) -> None:
+    voices = ("am_adam", "af_sky", "ff_siwis")
+    source = SourceConfig("kokoro", "en-us", voices, "train", 20, mixed=True)
+    plans = plan_corpus(replace(config, sources=(source,)), prompt_texts)
+    mixtures = [mixture(plan.voice) for plan in plans]
+    assert len({plan.name for plan in plans}) == 20
+    assert len({plan.voice for plan in plans}) > 10
+    for shares in mixtures:
+        assert len(shares) == 2
+        assert set(shares) <= set(voices)
+        assert sum(shares.values()) == pytest.approx(1)
+        assert min(shares.values()) >= 0.2
+
+
+def test_a_voice_of_its_own_is_no_mixture() -> None:
+    assert mixture("af_sky") == {"af_sky": 1.0}
