@@ -18,23 +18,39 @@ from realtime_model.face import FaceLandmarker
 from realtime_model.factory import build_model
 from realtime_model.generator import Generator
 from realtime_model.portrait import frame_portrait
+from realtime_model.tiny import TinyEngine
 from realtime_model.training.identity import FaceEmbedder
 from realtime_model.training.judging.clip import Case, Judged, Judges, judge_all
+from realtime_model.training.judging.codec import Restored, restore_all
 from realtime_model.training.judging.drift import Drift, DriftMeter, film_drift, frames_of
 from realtime_model.training.judging.heldout import load_cases
 from realtime_model.training.judging.report import Judgement, open_folder, write_report
 from realtime_model.training.judging.targets import target_of
+from realtime_model.training.judging.teacher import load_teacher
 from realtime_model.training.sync import SyncScorer, load_scorer
 
 
-def judge_cases(model: Generator, cases: list[Case], judges: Judges, bar: Progress) -> list[Judged]:
+def judge_cases(
+    model: Generator, cases: list[Case], judges: Judges, bar: Progress, title: str = "judging"
+) -> list[Judged]:
     """Judge every case, under a progress bar."""
-    task = bar.add_task("judging", total=len(cases))
+    task = bar.add_task(title, total=len(cases))
     judged = []
     for one in judge_all(model, cases, judges):
         judged.append(one)
         bar.update(task, advance=1)
     return judged
+
+
+def judge_codec(engine: TinyEngine, cases: list[Case], bar: Progress) -> list[Restored]:
+    """Send the rig's poses of every portrait through the codec, under a progress bar."""
+    sitters = list({case.sitter.name: case.sitter for case in cases}.values())
+    task = bar.add_task("codec", total=len(sitters))
+    restored = []
+    for one in restore_all(engine, sitters, [case.clip for case in cases]):
+        restored.append(one)
+        bar.update(task, advance=1)
+    return restored
 
 
 def watch_drift(
@@ -61,6 +77,13 @@ def main(
     drift_minutes: Annotated[
         float, typer.Option(min=0.0, help="Length of the long film; 0 leaves it out.")
     ] = 2.0,
+    teacher: Annotated[
+        Path | None,
+        typer.Option(help="Preset of the teacher; default: weights/emo-tiny-teacher.yaml in RUNS."),
+    ] = None,
+    teacher_clips: Annotated[
+        int, typer.Option(min=0, help="Clips that the teacher speaks too; 0 leaves it out.")
+    ] = 3,
     identity: Annotated[bool, typer.Option(help="Measure identity (extra 'evaluate').")] = True,
     threads: Annotated[int, typer.Option(min=1, help="CPU threads.")] = 1,
     out: Annotated[Path, typer.Option(help="Folder of the report.")] = Path("runs/evaluation"),
@@ -75,16 +98,31 @@ def main(
         judges = Judges(FaceEmbedder() if identity else None, _scorer(runs, console))
         with Progress(console=console) as bar:
             judged = judge_cases(model, cases, judges, bar)
+            engine = model.engine
+            # A unet's pictures come out of somebody else's codec.
+            restored = judge_codec(engine, cases, bar) if isinstance(engine, TinyEngine) else []
+            taught = _taught(teacher, runs, cases[:teacher_clips], judges, bar)
             drift = None
             if drift_minutes > 0:
                 drift = watch_drift(model, _steadiest(cases), drift_minutes, judges.embedder, bar)
-        judgement = Judgement(judged, drift, command, _about(model, cases, preset))
+        about = _about(model, cases, preset)
+        judgement = Judgement(judged, drift, command, about, restored, taught)
         write_report(judgement, out)
     except ModelError as exc:
         Console(stderr=True, soft_wrap=True).print(f"[red]error:[/] {escape(str(exc))}")
         sys.exit(1)
     console.print(_table(judgement.summary))
     console.print(f"Report: {out / 'report.html'}, figures: {out / 'report.json'}")
+
+
+def _taught(
+    preset: Path | None, runs: Path, cases: list[Case], judges: Judges, bar: Progress
+) -> list[Judged]:
+    """The teacher on the same clips; nothing if nobody named one and training left none."""
+    left = runs / "weights" / "emo-tiny-teacher.yaml"
+    if not cases or (preset is None and not left.is_file()):
+        return []
+    return judge_cases(load_teacher(preset or left), cases, judges, bar, "teacher")
 
 
 def _steadiest(cases: list[Case]) -> Case:

@@ -5,6 +5,7 @@ which stage to run first when something is missing.
 """
 
 from collections.abc import Callable
+from dataclasses import replace
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
@@ -37,6 +38,7 @@ from realtime_model.training.rendering import (
 from realtime_model.training.sync import SyncScorer, train_sync
 from realtime_model.training.windows import DiffusionData
 
+_TEACHER_STEPS = 40
 SPLITS = ("heldout", "train")
 
 
@@ -189,12 +191,25 @@ class Workshop:
         teacher, student = TinyDenoising(EmoNetwork(recipe.model)), TinyDenoising(network)
         teacher.load_state_dict(taught)
         student.load_state_dict(taught)
+        preset = Path(recipe.preset)
+        self._keep_teacher(taught, painted, preset.with_stem(f"{preset.stem}-teacher"))
         reader, out = self._reader(data), self.runs / "student"
         average = train_student(student, teacher, reader, data, heldout, recipe.denoiser, out)
         student.load_state_dict(average)
-        preset = Path(recipe.preset)
         save_network(network, preset)
         Console(stderr=True).print(f"The weights are finished: --preset {preset}", soft_wrap=True)
+
+    def _keep_teacher(
+        self, taught: dict[str, Tensor], painted: dict[str, Tensor], preset: Path
+    ) -> None:
+        """Write the teacher as a preset: `emolive evaluate` sets the student beside it."""
+        sampler = replace(self.recipe.model.sampler, steps=_TEACHER_STEPS)
+        network = EmoNetwork(replace(self.recipe.model, sampler=sampler))
+        network.codec.load_state_dict(painted)
+        TinyDenoising(network).load_state_dict(taught)
+        scale = torch.load(self.runs / "teacher" / "scale.pt", weights_only=True)
+        network.latent_scale.copy_(scale)
+        save_network(network, preset)
 
     def sync(self) -> None:
         """Teach the scorer of sync, with which finished weights are judged."""

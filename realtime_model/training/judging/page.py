@@ -37,6 +37,7 @@ th { color: var(--soft); font-weight: 600; vertical-align: bottom; }
 figure { margin: 0 0 1rem; }
 svg { width: 100%; height: auto; background: var(--card); border-radius: .4rem; }
 img { width: 100%; height: auto; border-radius: .4rem; margin-top: .3rem; display: block; }
+.sheets { display: grid; gap: .6rem; grid-template-columns: repeat(auto-fill, minmax(18rem, 1fr)); }
 polyline { fill: none; stroke-width: 1.8; stroke-linejoin: round; }
 .model { stroke: var(--model); }
 .rig { stroke: var(--rig); stroke-dasharray: 5 3; }
@@ -59,12 +60,16 @@ polyline { fill: none; stroke-width: 1.8; stroke-linejoin: round; }
 and voices that training never saw. A film of the rig, which acts the same clip with the true
 curve, is read the same way: its figures are what this judge gives to a perfect mouth.</p>
 $drift
+$codec
+$teacher
 <h2>Looked at closely</h2>
 <p class="key small"><span><i style="background:var(--model)"></i>mouth of the model</span>
 <span><i style="background:var(--rig)"></i>mouth of the rig</span>
 <span><i style="background:var(--loud)"></i>loudness</span>
 <span><i style="background:var(--lip)"></i>p, b, m: closed</span></p>
 $closeups
+<h2>Every portrait</h2>
+$portraits
 <h2>Groups</h2>
 <div class="wide">$groups</div>
 <h2>Clips</h2>

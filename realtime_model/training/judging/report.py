@@ -12,6 +12,7 @@ import cv2
 from realtime_model.contract import RgbImage
 from realtime_model.errors import ModelError
 from realtime_model.training.judging.clip import Judged
+from realtime_model.training.judging.codec import Restored, summarise_codec
 from realtime_model.training.judging.drift import Drift
 from realtime_model.training.judging.figures import (
     ClipFigures,
@@ -24,6 +25,7 @@ from realtime_model.training.judging.figures import (
 from realtime_model.training.judging.page import PAGE
 from realtime_model.training.judging.plot import plot
 from realtime_model.training.judging.targets import in_order, target_of
+from realtime_model.training.judging.teacher import compare
 
 _TITLE = "Judgement of the avatar"
 _CLOSEUPS = 6
@@ -38,6 +40,8 @@ class Judgement:
     Attributes:
         judged: at least one clip.
         drift: of the long film; None if it was left out.
+        restored: what the codec made of the rig's poses, one row a portrait.
+        taught: the teacher on the first of the clips.
         command: what was typed.
         about: one sentence on what was judged.
     """
@@ -46,6 +50,8 @@ class Judgement:
     drift: Drift | None
     command: str
     about: str
+    restored: Sequence[Restored] = ()
+    taught: Sequence[Judged] = ()
 
     @property
     def figures(self) -> list[ClipFigures]:
@@ -55,6 +61,10 @@ class Judgement:
     def summary(self) -> dict[str, float]:
         """All figures in the order of the targets."""
         found = summarise(self.figures) | (self.drift.summary if self.drift else {})
+        if self.restored:
+            found |= summarise_codec(self.restored)
+        if self.taught:
+            found |= compare(self.judged, self.taught)
         return in_order(found)
 
 
@@ -86,6 +96,7 @@ def write_report(judgement: Judgement, out: Path) -> None:
         "missed": missed(judgement.summary),
         "clips": as_plain(judgement.figures),
         "groups": as_plain(group(judgement.figures)),
+        "teacher": as_plain([j.figures for j in judgement.taught]),
         "drift": None if judgement.drift is None else asdict(judgement.drift),
     }
     try:
@@ -111,7 +122,10 @@ def page(judgement: Judgement) -> str:
         command=escape(judgement.command),
         summary=_summary_table(judgement.summary),
         drift=_drift_section(judgement.drift),
+        codec=_codec_section(judgement.restored),
+        teacher=_teacher_section(judgement),
         closeups="\n".join(_closeup(j) for j in closeups(judgement.judged)),
+        portraits="\n".join(_portrait_row(j) for j in every_portrait(judgement.judged)),
         groups=_group_table(group(judgement.figures)),
         clips=_clip_table(judgement.figures),
     )
@@ -124,6 +138,14 @@ def closeups(judged: Sequence[Judged], count: int = _CLOSEUPS) -> list[Judged]:
         return ranked
     last = len(ranked) - 1
     return [ranked[round(place * last / (count - 1))] for place in range(count)]
+
+
+def every_portrait(judged: Sequence[Judged]) -> list[Judged]:
+    """The first clip of every portrait, by the style of the picture."""
+    first: dict[str, Judged] = {}
+    for one in judged:
+        first.setdefault(one.figures.portrait, one)
+    return sorted(first.values(), key=lambda j: (j.figures.style, j.figures.portrait))
 
 
 def _summary_table(summary: Mapping[str, float]) -> str:
@@ -169,6 +191,45 @@ def _drift_section(drift: Drift | None) -> str:
     return (
         f"<h2>The long film</h2><p>{escape(said)} its first tenth against its last.</p>"
         f'<div class="wide">{_table(head, rows)}</div>'
+    )
+
+
+def _codec_section(restored: Sequence[Restored]) -> str:
+    if not restored:
+        return ""
+    sheets = "".join(
+        f'<img alt="rig and codec, {escape(r.portrait)}" title="{escape(r.portrait)}" '
+        f'src="{_as_url(r.sheet)}">'
+        for r in restored
+    )
+    return (
+        "<h2>The codec alone</h2><p>Above what the rig drew, below what the codec made of its "
+        f'motion; the widest open mouths of each portrait.</p><div class="sheets">{sheets}</div>'
+    )
+
+
+def _teacher_section(judgement: Judgement) -> str:
+    if not judgement.taught:
+        return ""
+    rows, sheets = [], []
+    for own, other in zip(judgement.judged, judgement.taught, strict=False):
+        for name, one in (("student", own), ("teacher", other)):
+            f = one.figures
+            rows.append([f.portrait, f.clip, name, f.lips, f.spread, f.identity_median, f.seam])
+            sheets.append(f'<img alt="{name}, {escape(f.portrait)}" src="{_as_url(one.sheet)}">')
+    head = ("portrait", "clip", "name", "lips", "spread", "identity", "seam")
+    return (
+        "<h2>Beside the teacher</h2><p>The same clips from the network the student learned from, "
+        "in forty steps with guidance; the student above, the teacher below.</p>"
+        f'<div class="wide">{_table(head, rows)}</div>{"".join(sheets)}'
+    )
+
+
+def _portrait_row(judged: Judged) -> str:
+    f = judged.figures
+    return (
+        f"<figure><figcaption>{escape(f'{f.portrait} ({f.style})')}</figcaption>"
+        f'<img alt="frames of {escape(f.portrait)}" src="{_as_url(judged.sheet)}"></figure>'
     )
 
 

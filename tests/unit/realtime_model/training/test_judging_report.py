@@ -9,9 +9,8 @@ import numpy as np
 import pytest
 
 from realtime_model.errors import ModelError
-from realtime_model.training.judging.clip import Curves, Judged
+from realtime_model.training.judging.codec import Restored
 from realtime_model.training.judging.drift import Drift, Tenth
-from realtime_model.training.judging.figures import ClipFigures
 from realtime_model.training.judging.plot import plot
 from realtime_model.training.judging.report import (
     Judgement,
@@ -21,48 +20,13 @@ from realtime_model.training.judging.report import (
     page,
     write_report,
 )
+from tests.fakes.judged import judged
 
 
-def judged(name: str, lips: float) -> Judged:
-    figures = ClipFigures(
-        portrait=name,
-        style="photo",
-        clip="voice-0",
-        language="it",
-        seconds=2.0,
-        lips=lips,
-        lag_frames=0,
-        lips_shuffled=0.0,
-        rig_lips=0.95,
-        spread=1.0,
-        silent_opening=None,
-        closures=1.0,
-        closures_of=1,
-        rig_closures=1.0,
-        vowels_above=None,
-        vowels_of=0,
-        rounding=None,
-        rig_rounding=None,
-        sync=0.9,
-        sync_of=40,
-        sync_offset=0.0,
-        rig_sync=0.95,
-        blinks_per_minute=15.0,
-        head_deg=2.0,
-        rig_head_deg=2.0,
-        identity_median=None,
-        identity_max=None,
-        background=0.0,
-        flicker=0.0,
-        seam=1.0,
-        sharpness=1.0,
-        lost_frames=0.0,
-    )
-    time = np.arange(50, dtype=np.float32)
-    curves = Curves(
-        np.sin(time), np.cos(time[::2]), np.arange(0, 50, 2), np.abs(np.sin(time)), ((0.4, 0.5),)
-    )
-    return Judged(figures, curves, np.full((128, 1280, 3), 90, np.uint8))
+def restored(name: str) -> Restored:
+    low, high = np.array([20.0, 30.0]), np.array([30.0, 40.0])
+    sheet = np.full((256, 384, 3), 120, np.uint8)
+    return Restored(name, high, low, high, high, low, np.array([]), sheet)
 
 
 @pytest.fixture
@@ -73,6 +37,8 @@ def judgement() -> Judgement:
         drift=Drift("anna", "voice-0", 2.0, *fading),
         command="emolive evaluate --clips 2",
         about="emo-tiny on 2 portraits.",
+        restored=[restored("anna")],
+        taught=[judged("anna", 0.9)],
     )
 
 
@@ -102,7 +68,7 @@ def read(html: str) -> Reader:
 def test_the_page_needs_no_other_file(judgement: Judgement) -> None:
     html = page(judgement)
     found = read(html)
-    assert len(found.sources) == 2
+    assert len(found.sources) == 7
     assert all(source.startswith("data:image/jpeg;base64,/9j/") for source in found.sources)
     assert not {"script", "link", "iframe"} & set(found.tags)
     assert "url(" not in html
@@ -131,7 +97,7 @@ def test_a_missed_target_is_marked_and_counted(judgement: Judgement) -> None:
     better = replace(judgement, judged=[judged("anna", 0.9)], drift=None)
     assert missed(better.summary) == []
     assert 'class="missed"' not in page(better)
-    assert "17 of 17 targets are held." in page(better)
+    assert "20 of 20 targets are held." in page(better)
 
 
 def test_the_worst_clip_is_looked_at_closely() -> None:
