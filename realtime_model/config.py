@@ -50,8 +50,7 @@ class AudioConfig(_Section):
     """Log-mel spectrogram and the causal convolutions above it."""
 
     mels: int = 80
-    width: int = 128
-    layers: int = 5
+    width: int = 224
     token_dim: int = 96
     margin_frames: int = 2  # EMO's m: tokens of frames -m..+m are seen by each frame
 

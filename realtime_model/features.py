@@ -45,17 +45,24 @@ class LogMel(nn.Module):
 
 
 class AudioEncoder(nn.Module):
-    """Log-mel -> one token per video frame."""
+    """Log-mel -> one token per video frame.
+
+    Each time step is normalised on its own, so that a louder microphone changes little.
+    """
 
     def __init__(self, config: AudioConfig) -> None:
         super().__init__()
         width = config.width
         self.mel = LogMel(config.mels)
         self.conv1 = nn.Conv1d(config.mels, width, 5)
+        self.norm1 = _StepNorm(width)
         self.conv2 = nn.Conv1d(width, width, 4, stride=2)
+        self.norm2 = _StepNorm(width)
         self.conv3 = nn.Conv1d(width, width, 4, stride=2)
+        self.norms = nn.ModuleList(_StepNorm(width) for _ in _DILATIONS)
         self.dilated = nn.ModuleList(nn.Conv1d(width, width, 3, dilation=d) for d in _DILATIONS)
         self.mix = nn.ModuleList(nn.Conv1d(width, width, 1) for _ in _DILATIONS)
+        self.out_norm = _StepNorm(width)
         self.out = nn.Conv1d(width, config.token_dim, 1)
 
     def forward(self, samples: Tensor) -> Tensor:
@@ -64,13 +71,21 @@ class AudioEncoder(nn.Module):
 
     def from_mel(self, mel: Tensor) -> Tensor:
         """The same from log-mel energies (b, 4 * frames, mels)."""
-        h = F.gelu(self.conv1(F.pad(mel.transpose(1, 2), (4, 0))))
-        h = F.gelu(self.conv2(F.pad(h, (2, 0))))
-        h = F.gelu(self.conv3(F.pad(h, (2, 0))))
-        for dilated, mix, dilation in zip(self.dilated, self.mix, _DILATIONS, strict=True):
-            h = h + mix(F.gelu(dilated(F.pad(h, (2 * dilation, 0)))))
-        tokens: Tensor = self.out(h)
+        h = F.gelu(self.norm1(self.conv1(F.pad(mel.transpose(1, 2), (4, 0)))))
+        h = F.gelu(self.norm2(self.conv2(F.pad(h, (2, 0)))))
+        h = self.conv3(F.pad(h, (2, 0)))
+        blocks = zip(self.norms, self.dilated, self.mix, _DILATIONS, strict=True)
+        for norm, dilated, mix, dilation in blocks:
+            h = h + mix(F.gelu(dilated(F.pad(norm(h), (2 * dilation, 0)))))
+        tokens: Tensor = self.out(self.out_norm(h))
         return tokens.transpose(1, 2)
+
+
+class _StepNorm(nn.LayerNorm):
+    """Layer norm over the channels of each time step of (b, c, t)."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return super().forward(x.transpose(1, 2)).transpose(1, 2)
 
 
 def neighbours(tokens: Tensor, margin: int) -> Tensor:

@@ -7,7 +7,7 @@ from torch import Tensor, nn
 from realtime_model.training.windows import ClipWindows, Windows
 
 # A mouth opens further than it rounds; both should count alike.
-_WIDTH_WEIGHT = 2.0
+_WIDTH_WEIGHT = 3.5
 _CELLS = 8  # side of the maps that are read
 
 
