@@ -10,6 +10,9 @@ from rich.console import Console
 
 from emolive import data, training, weights
 from emolive.errors import INTERRUPTED, REPORTED, exit_code
+from realtime_model.presets import preset_names
+
+_PRESETS = f"{', '.join(preset_names())} or the path of a preset"
 
 app = typer.Typer(
     name="emolive",
@@ -67,7 +70,7 @@ def serve(
         typer.Option(
             "--preset",
             "--model",
-            help="default, emo-sd15, the path of a preset, or testcard (no network).",
+            help=f"{_PRESETS}; or testcard (no network).",
         ),
     ] = None,
     threads: Annotated[int | None, typer.Option(help="CPU threads of the model.")] = None,
@@ -93,9 +96,7 @@ def generate(
     portrait: Annotated[Path, typer.Argument(help="Picture of one face: PNG, JPEG or WebP.")],
     audio: Annotated[Path, typer.Argument(help="Speech or song, in any format FFmpeg reads.")],
     output: Annotated[Path, typer.Option("--output", "-o", help="The MP4 to write.")],
-    preset: Annotated[
-        str, typer.Option(help="default, emo-sd15, or the path of a preset.")
-    ] = "default",
+    preset: Annotated[str, typer.Option(help=f"{_PRESETS}.")] = "default",
     steps: Annotated[
         int | None, typer.Option(min=1, max=100, help="Denoising steps per chunk.")
     ] = None,
@@ -143,7 +144,7 @@ def generate(
 @bench.command("model")
 def bench_model(
     seconds: Seconds = 20,
-    preset: Annotated[str, typer.Option(help="default, emo-sd15, or a path.")] = "default",
+    preset: Annotated[str, typer.Option(help=f"{_PRESETS}.")] = "default",
     threads: Threads = None,
     as_json: AsJson = False,
 ) -> None:

@@ -2,7 +2,6 @@
 
 from itertools import pairwise
 
-import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
@@ -46,19 +45,12 @@ class AudioProjection(nn.Module):
         """Return (b, f, tokens, d).
 
         Args:
-            features: (b, margin + f + margin, layers, d): the frames with their neighbours; at
-                the ends of a recording see `with_neighbours`.
+            features: (b, margin + f + margin, layers, d): the frames with their neighbours.
         """
         near = neighbours(features.flatten(2), self.margin).flatten(2)
         hidden = F.relu(self.proj2(F.relu(self.proj1(near))))
         tokens: Tensor = self.norm(self.proj3(hidden).unflatten(-1, self.shape))
         return tokens
-
-
-def with_neighbours(features: Tensor, margin: int) -> Tensor:
-    """Features (b, f, layers, d) with the first and last frame repeated ``margin`` times."""
-    ends = [features[:, :1]] * margin, [features[:, -1:]] * margin
-    return torch.cat([*ends[0], features, *ends[1]], 1)
 
 
 class AudioTokens(nn.Module):

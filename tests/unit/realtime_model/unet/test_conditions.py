@@ -4,7 +4,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from realtime_model.unet.conditions import AudioProjection, FaceLocator, with_neighbours
+from realtime_model.unet.conditions import AudioProjection, FaceLocator
 from tests.unit.realtime_model.unet.conftest import MINI, Scene
 
 
@@ -19,11 +19,6 @@ def test_tokens_of_a_frame_are_its_features_and_its_neighbours_in_order(scene: S
         tokens = (net.proj3.weight @ hidden + net.proj3.bias).view(5, 12)
         normed = F.layer_norm(tokens, (12,), net.norm.weight, net.norm.bias)
         assert torch.allclose(net(features)[0, frame], normed, atol=1e-5)
-
-
-def test_at_its_ends_a_recording_repeats_its_outer_frames() -> None:
-    features = torch.arange(4.0).view(1, 4, 1, 1)
-    assert with_neighbours(features, 2).flatten().tolist() == [0, 0, 0, 1, 2, 3, 3, 3]
 
 
 def test_an_identity_becomes_tokens(scene: Scene) -> None:
