@@ -8,10 +8,10 @@ from typing import Self
 
 import av
 import numpy as np
-from av.error import EOFError as EndOfFileError
-from av.error import FFmpegError, InvalidDataError
+from av.error import FFmpegError
 
 from emolive.errors import InputError
+from emolive.packets import decoded
 from stream_server.media import VOICE_RATE_HZ, Voice
 
 _LAYOUTS = {1: "mono", 2: "stereo", 3: "3.0", 4: "4.0", 5: "5.0", 6: "5.1", 8: "7.1"}
@@ -84,25 +84,15 @@ class SoundFile:
         """
         time_line = SteadyResampler(rate_hz=self.rate_hz, layout=self.layout)
         any_frame = False
-        for frame in self._decoded():
+        for frame in decoded(self._container, self._stream, self._count_damage):
             any_frame = True
             yield from time_line.push(frame)
         if not any_frame:
             raise InputError(f"{self.path} holds no sound: nothing in it could be decoded.")
         yield from time_line.finish()
 
-    def _decoded(self) -> Iterator[av.AudioFrame]:
-        packets = self._container.demux(self._stream)
-        while True:
-            try:
-                packet = next(packets, None)
-                if packet is None:
-                    return
-                yield from packet.decode()
-            except EndOfFileError:
-                return
-            except InvalidDataError:
-                self.damaged_packets += 1
+    def _count_damage(self) -> None:
+        self.damaged_packets += 1
 
 
 class SteadyResampler:

@@ -1,17 +1,18 @@
 """People's own films, whatever camera made them: pictures at 25 a second, sound at 16 kHz."""
 
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
 import av
 import cv2
 import numpy as np
-from av.error import EOFError as EndOfFileError
-from av.error import FFmpegError, InvalidDataError
+from av.error import FFmpegError
 from numpy.typing import NDArray
 
 from emolive.errors import InputError
+from emolive.packets import decoded
 from emolive.sound import SteadyResampler
 from realtime_model.contract import RgbImage
 
@@ -77,7 +78,7 @@ class FilmFile:
         with av.open(str(self.path), metadata_errors="replace") as container:
             stream = container.streams.audio[0]
             begins_s: float | None = None
-            for frame in _decoded(container, stream, []):
+            for frame in decoded(container, stream):
                 if begins_s is None:
                     begins_s = frame.time or 0.0
                 blocks += [f.to_ndarray()[0].astype(np.int16) for f in resampler.push(frame)]
@@ -88,7 +89,7 @@ class FilmFile:
 
     def _first_picture_s(self) -> float:
         with av.open(str(self.path), metadata_errors="replace") as container:
-            frame = next(_decoded(container, container.streams.video[0], []), None)
+            frame = next(decoded(container, container.streams.video[0]), None)
             return 0.0 if frame is None or frame.time is None else float(frame.time)
 
     def _timed(self) -> Iterator[tuple[float, RgbImage]]:
@@ -99,7 +100,7 @@ class FilmFile:
         with av.open(str(self.path), metadata_errors="replace") as container:
             stream: Any = container.streams.video[0]
             stream.thread_type = "AUTO"
-            for frame in _decoded(container, stream, damaged):
+            for frame in decoded(container, stream, partial(damaged.append, None)):
                 self.damaged_packets = len(damaged)
                 if frame.time is None or getattr(frame, "is_corrupt", False):
                     continue
@@ -112,21 +113,6 @@ class FilmFile:
                     last_s = now_s
                     yield now_s, _upright(frame)
             self.damaged_packets = len(damaged)
-
-
-def _decoded(container: Any, stream: Any, damaged: list[None]) -> Iterator[Any]:
-    """Yield a stream's frames; one entry is added to ``damaged`` for each packet skipped."""
-    packets = container.demux(stream)
-    while True:
-        try:
-            packet = next(packets, None)
-            if packet is None:
-                return
-            yield from packet.decode()
-        except EndOfFileError:
-            return
-        except InvalidDataError:
-            damaged.append(None)
 
 
 def _upright(frame: Any) -> RgbImage:
