@@ -58,6 +58,7 @@ class CorpusConfig:
         packages: folder for downloaded voice packages.
         threads: CPU threads of the neural voices.
         made_sentences: English sentences made from patterns, besides the written ones.
+        invented_sentences: sentences of languages that nobody speaks, see `tongues`.
         speed: slowest and fastest pace.
         pause_share: share of places between, before and after sentences that hold a pause.
         pause_s: shortest and longest pause.
@@ -68,6 +69,7 @@ class CorpusConfig:
     packages: str
     threads: int
     made_sentences: int
+    invented_sentences: int
     speed: tuple[float, float]
     pause_share: float
     pause_s: tuple[float, float]

@@ -24,6 +24,7 @@ from hibari.g2p import G2P
 from numpy.typing import NDArray
 
 from realtime_model.training.speech.phones import phones_of_tokens, shifted
+from realtime_model.training.speech.tongues import INVENTED
 from realtime_model.training.speech.voices import Recording, Samples, recording
 
 KOKORO_DURATIONS = "/encoder/Clip_output_0"
@@ -45,10 +46,10 @@ _ESPEAK_TO_KOKORO = {
     "a^ɪ": "I", "a^ʊ": "W", "e^ɪ": "A", "o^ʊ": "O", "ə^ʊ": "Q", "ɔ^ɪ": "Y",
     "d^z": "ʣ", "t^s": "ʦ", "d^ʒ": "ʤ", "t^ʃ": "ʧ", "s^s": "s", "g": "ɡ",
     "d^ʑ": "ʥ", "t^ɕ": "ʨ", "ɯ^ᵝ": "ɯ",
-    "ɫ": "l", "ɵ": "œ", "ʑ": "ʒ",
+    "ɫ": "l", "ɭ": "l", "ɵ": "œ", "ʉ": "u", "ʑ": "ʒ",
 }  # fmt: skip
 """Tied symbols have one letter in Kokoro's alphabet (after misaki's table for espeak); the last
-three have none and are said like their nearest."""
+five have none and are said like their nearest."""
 
 
 def session(model: Path, durations: str, threads: int) -> onnxruntime.InferenceSession:
@@ -72,6 +73,8 @@ def _english(*, british: bool) -> G2P:
 
 def kokoro_alphabet(text: str, language: str) -> str:
     """Write ``text`` in the voices' own letters: English by hibari, the rest by espeak-ng."""
+    if language == INVENTED:
+        return text
     if language.startswith("en"):
         return str(_english(british=language == "en-gb")(text))
     command = ["espeak-ng", "-q", "--ipa", "--tie=^", "-v", language, text]

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 from realtime_model.errors import ConfigError
-from realtime_model.training.speech import sentences
+from realtime_model.training.speech import sentences, tongues
 from realtime_model.training.speech.config import CorpusConfig, SourceConfig, Split
 
 _SHORT_SHARE = 0.15
@@ -60,6 +60,8 @@ def _texts(
     """Return what a source may say; a language nobody trains on needs no held-out sentences."""
     if source.engine == "prompts":
         return prompt_texts(source.language)
+    if source.language == tongues.INVENTED:
+        return tongues.sentences(config.invented_sentences, config.seed)
     lists = [sentences.written(source.language.split("-")[0])]
     if source.language.startswith("en"):
         lists += [sentences.made(config.made_sentences, config.seed)]
