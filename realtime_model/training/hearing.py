@@ -6,6 +6,7 @@ them can.
 
 import json
 import math
+import zlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -101,8 +102,9 @@ def sound_takes(
     clips: Sequence[Clip], *, variants: int, seed: int
 ) -> Iterator[tuple[Clip, list[NDArray[np.float32]]]]:
     """Yield each clip's sound as recorded, then after random mishaps, float32 (640 * t,) each."""
-    rng = np.random.default_rng(seed)
     for clip in clips:
+        # Of its own: a clip is heard alike whatever else is in the corpus.
+        rng = np.random.default_rng((seed, zlib.crc32(clip.name.encode())))
         frames = len(clip.mouth)
         samples = np.zeros(frames * 640, np.float32)
         samples[: min(len(clip.audio), len(samples))] = clip.audio[: len(samples)] / 32768.0

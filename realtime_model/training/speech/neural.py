@@ -96,7 +96,7 @@ def _vocabulary() -> dict[str, int]:
     return dict(json.loads((assets / "vocab.json").read_text(encoding="utf-8")))
 
 
-def _tokens(text: str, language: str) -> list[str]:
+def tokens_of(text: str, language: str) -> list[str]:
     """Return the letters the model knows, between two pads."""
     letters = [x for x in kokoro_alphabet(text, language) if x in _vocabulary()]
     return [_PAD, *letters[:_MAX_TOKENS], _PAD]
@@ -121,7 +121,7 @@ class Kokoro:
             self._styles += share * np.fromfile(file, np.float32).reshape(self._styles.shape)
 
     def speak(self, text: str, speed: float) -> Recording:
-        tokens = _tokens(text, self._language)
+        tokens = tokens_of(text, self._language)
         samples, durations = self._graph.run(
             None,
             {
@@ -140,7 +140,7 @@ class Hibari:
         self._graph = graph
 
     def speak(self, text: str, speed: float) -> Recording:
-        tokens = _tokens(text, "en-us")
+        tokens = tokens_of(text, "en-us")
         feed = {"ids": _ids(tokens), "speed": np.array([speed], np.float32)}
         *spectra, durations = self._graph.run(None, feed)
         samples = dsp.synth(*(part[0] for part in spectra), np.random.default_rng(0))

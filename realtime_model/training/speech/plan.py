@@ -61,8 +61,9 @@ def _texts(
     if source.engine == "prompts":
         return prompt_texts(source.language)
     if source.language == tongues.INVENTED:
-        return tongues.sentences(config.invented_sentences, config.seed)
-    lists = [sentences.written(source.language.split("-")[0])]
+        lists = [tongues.sentences(config.invented_sentences, config.seed)]
+    else:
+        lists = [sentences.written(source.language.split("-")[0])]
     if source.language.startswith("en"):
         lists += [sentences.made(config.made_sentences, config.seed)]
     texts = [text for one in lists for text in one]

@@ -29,7 +29,7 @@ class Tongue:
 
     Attributes:
         stress: syllable that carries it, counted as in a list; None, any.
-        fades: share of vowels without stress that become ``ə`` or ``ɪ``.
+        fades: share of vowels without stress that fade to a short central one.
         marks: share of consonants that are palatal, of vowels that are long and that are nasal.
     """
 
@@ -69,14 +69,15 @@ def sentences(count: int, seed: int) -> list[str]:
 
 
 def _sentence(tongue: Tongue, rng: random.Random) -> str:
-    words = [_word(tongue, rng) for _ in range(rng.randint(3, 11))]
+    words = [word(tongue, rng) for _ in range(rng.randint(3, 11))]
     if len(words) > 5:
         pause = rng.randint(2, len(words) - 3)
         words[pause] += rng.choice((",", ",", ""))
     return " ".join(words) + rng.choice("....?!")
 
 
-def _word(tongue: Tongue, rng: random.Random) -> str:
+def word(tongue: Tongue, rng: random.Random) -> str:
+    """Say something of one to four syllables."""
     count = rng.choice((1, 1, 2, 2, 2, 3, 3, 4))
     stress = rng.randrange(count) if tongue.stress is None else tongue.stress % count
     syllables = [
@@ -95,7 +96,8 @@ def _syllable(tongue: Tongue, rng: random.Random, *, stressed: bool, alone: bool
     if stressed and not (alone and rng.random() < 0.4):
         vowel = "ˈ" + vowel
     return "".join(
-        vowel if place == "V" else _consonant(place, tongue, rng) for place in rng.choice(tongue.shapes)
+        vowel if place == "V" else _consonant(place, tongue, rng)
+        for place in rng.choice(tongue.shapes)
     )
 
 

@@ -20,6 +20,7 @@ TINY = CorpusConfig(
     packages="unused",
     threads=1,
     made_sentences=10,
+    invented_sentences=10,
     speed=(1.1, 1.25),
     pause_share=0.5,
     pause_s=(0.3, 0.5),
