@@ -6,7 +6,7 @@ from pathlib import Path
 from realtime_model.training.portraits.filters import collect_filtered
 from realtime_model.training.portraits.morphs import collect_morphs
 from realtime_model.training.portraits.photos import collect_photos
-from realtime_model.training.portraits.renders import collect_renders
+from realtime_model.training.portraits.renders import collect_children, collect_renders
 from realtime_model.training.portraits.studio import Studio
 
 Stage = Callable[[Studio, Path], Iterator[str]]
@@ -17,4 +17,5 @@ STAGES: tuple[tuple[str, Stage], ...] = (
     ("morphs", collect_morphs),
     ("filters", collect_filtered),
     ("renders", collect_renders),
+    ("children", collect_children),
 )

@@ -12,6 +12,8 @@ from typing import Any, Literal
 import yaml
 
 from realtime_model.errors import ConfigError
+from realtime_model.training.portraits.children import CUTS, OLDEST, YOUNGEST
+from realtime_model.training.portraits.people import DARKEST, Cut, Sex
 
 Style = Literal["photo", "render", "drawing", "painting", "morph"]
 Split = Literal["train", "heldout"]
@@ -57,6 +59,38 @@ class Plan:
 
 
 @dataclass(frozen=True, slots=True)
+class Child:
+    """One rendered child; its hue of hair, eyes, clothes and light are drawn from the seed.
+
+    Attributes:
+        name: of the portrait and of the identity.
+        age_years: `YOUNGEST` to `OLDEST`.
+        skin: from 0, light, to 6, dark.
+
+    Raises:
+        ConfigError: a number is out of range.
+    """
+
+    name: str
+    split: Split
+    sex: Sex
+    age_years: int
+    skin: float
+    hair: Cut
+    seed: int
+
+    def __post_init__(self) -> None:
+        if not YOUNGEST <= self.age_years <= OLDEST:
+            raise ConfigError(
+                f"{self.name}: age_years is {self.age_years}, not {YOUNGEST} to {OLDEST}"
+            )
+        if not 0 <= self.skin <= DARKEST:
+            raise ConfigError(f"{self.name}: skin is {self.skin}, not 0 to {DARKEST}")
+        if self.hair not in CUTS:
+            raise ConfigError(f"{self.name}: hair is {self.hair!r}, not one of {sorted(CUTS)}")
+
+
+@dataclass(frozen=True, slots=True)
 class PortraitsConfig:
     """Everything that decides what the folder of training portraits holds.
 
@@ -67,6 +101,7 @@ class PortraitsConfig:
         max_outside: share of a square that may lie beyond its picture.
         min_face_px: narrower faces in the source are left out.
         head_package: name of the package whose head shapes are rendered.
+        children: rendered besides; a changed line needs a new name, or the old picture stays.
         identities: portrait name to identity, where one person is in several pictures.
         heldout: identities that training never sees.
         exclude: names of portraits judged unusable by eye.
@@ -82,6 +117,7 @@ class PortraitsConfig:
     renders: Plan
     morphs: Plan
     filters: Plan
+    children: tuple[Child, ...]
     identities: Mapping[str, str]
     heldout: tuple[str, ...]
     exclude: tuple[str, ...]
@@ -104,8 +140,12 @@ class PortraitsConfig:
         return "heldout" if identity in self.heldout else "train"
 
     def fingerprint(self) -> str:
-        """Return a short hash of all that decides the pixels: the exclude list does not."""
+        """Return a short hash of all that decides the pixels of the others.
+
+        The exclude list decides none, and a child those of its own name alone.
+        """
         facts = dataclasses.asdict(dataclasses.replace(self, exclude=()))
+        del facts["children"]
         return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()[:16]
 
 

@@ -26,6 +26,7 @@ class Portrait:
         face_px: width of the face in the source; far below that of the square: it is soft.
         mouth_gap: distance between the inner lips in heights of the face; about 0 when closed.
         source: member of the package, or the generator, that it was made from.
+        age_years: of a rendered child; None for everybody else.
     """
 
     name: str
@@ -40,6 +41,7 @@ class Portrait:
     source: str
     licence: str
     parents: tuple[str, ...] = ()
+    age_years: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

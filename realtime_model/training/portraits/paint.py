@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from realtime_model.contract import RgbImage
-from realtime_model.training.portraits.anatomy import measure
+from realtime_model.training.portraits.anatomy import enlarged, measure
 from realtime_model.training.portraits.head_mesh import HeadMesh
 from realtime_model.training.portraits.people import Person
 from realtime_model.training.portraits.raster import Camera, Fragments
@@ -27,7 +27,9 @@ _CASTS_SHADOW = 1_500
 def paint(mesh: HeadMesh, person: Person, *, size_px: int, chance: np.random.Generator) -> RgbImage:
     """Return a square picture of the person's head and shoulders."""
     vertices = mesh.shaped(person.shapes)
-    anatomy = measure(mesh, vertices)
+    if person.youth:
+        vertices = enlarged(mesh, vertices)
+    anatomy = measure(mesh, vertices, youth=person.youth)
     neck = anatomy.chin - np.array([0, 0.1, 0.9], np.float32)
     pose = Pose(neck, person.yaw, person.pitch)
     camera = Camera(

@@ -1,5 +1,6 @@
 """People who do not exist: random shapes, colours, hair and light, all drawn from one generator."""
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -9,11 +10,13 @@ from numpy.typing import NDArray
 Floats = NDArray[np.float32]
 Cut = Literal["bald", "short", "combed", "curly", "tied", "long", "wavy"]
 Rgb = tuple[float, float, float]
+Sex = Literal["female", "male"]
 
 # Skin from light to dark, and what grows on it; sRGB in [0, 1].
 _SKIN = np.array(
     [(250, 220, 202), (241, 200, 172), (224, 176, 143), (196, 140, 104), (150, 98, 66),
      (104, 66, 45), (72, 46, 34)], np.float32) / 255  # fmt: skip
+DARKEST = len(_SKIN) - 1
 _HAIR: dict[str, Rgb] = {
     "black": (0.07, 0.06, 0.06),
     "dark": (0.16, 0.10, 0.07),
@@ -80,6 +83,8 @@ class Person:
         yaw, pitch: the head's turn, in radians.
         light: direction towards the main light, unit length.
         fill: brightness of the light from everywhere, against the main light's 1.
+        youth: 0 for the grown up; up to 1 for a child, whose brows and lashes are soft.
+        fringe: whether hair falls into the forehead.
     """
 
     shapes: dict[str, float]
@@ -103,24 +108,26 @@ class Person:
     light: Rgb
     fill: float
     backdrop: tuple[Rgb, Rgb]
+    youth: float = 0.0
+    fringe: bool = False
 
 
 def invent(chance: np.random.Generator) -> Person:
     """Return a random person: skin of any tone, twenty to seventy years old, any kind of hair."""
     is_male = bool(chance.random() < 0.5)
     age = float(np.clip(chance.beta(1.3, 2.2), 0, 0.85))
-    tone = float(chance.uniform(0, len(_SKIN) - 1))
-    skin = _between(_SKIN, tone)
+    tone = float(chance.uniform(0, DARKEST))
+    skin = skin_colour(tone)
     cut, length = _haircut(chance, is_male)
     growth = float(chance.choice([0.0, 0.12, 0.3, 1.0], p=[0.45, 0.2, 0.15, 0.2]))
     hue = np.array(chance.uniform(0.05, 0.9, 3))
     return Person(
-        shapes=_macro(chance, is_male, age, tone) | _details(chance),
-        skin=_rgb(skin * chance.uniform(0.95, 1.03)),
+        shapes=_macro(chance, is_male, age, tone) | facial_details(chance),
+        skin=to_rgb(skin * chance.uniform(0.95, 1.03)),
         lips=_lip_colour(chance, skin, is_male),
-        hair=_hair_colour(chance, tone, age),
-        iris=_IRIS[str(chance.choice(["brown", "dark"] if tone > 2.5 else list(_IRIS)))],
-        cloth=_rgb(0.12 + 0.75 * (0.5 * hue + 0.5 * hue.mean())),
+        hair=hair_colour(chance, tone, age),
+        iris=iris_colour(chance, tone),
+        cloth=to_rgb(0.12 + 0.75 * (0.5 * hue + 0.5 * hue.mean())),
         redness=float(chance.uniform(0.2, 0.8)) * (1 - 0.12 * tone),
         freckles=float(chance.choice([0, 0, 0, 0.25])) if tone < 2 else 0.0,
         beard=growth if is_male else 0.0,
@@ -140,19 +147,29 @@ def invent(chance: np.random.Generator) -> Person:
 
 
 def _macro(chance: np.random.Generator, is_male: bool, age: float, tone: float) -> dict[str, float]:
-    """Mix of the three origins and two ages that the mesh knows; skin tone leans the mix."""
-    sex = "male" if is_male else "female"
+    """Mix of the three origins and of two of the ages that the mesh knows."""
+    sex: Sex = "male" if is_male else "female"
+    return at_age(sex, {"young": 1 - 0.75 * age, "old": 0.75 * age}, origins(chance, tone))
+
+
+def origins(chance: np.random.Generator, tone: float) -> tuple[float, ...]:
+    """Return shares of the African, Asian and Caucasian shapes; skin tone leans the mix."""
     lean = np.array([0.4 + 0.5 * tone, 1.0, 2.2 - 0.3 * tone])
-    mix = chance.dirichlet(np.maximum(lean, 0.3))
+    return tuple(chance.dirichlet(np.maximum(lean, 0.3)).tolist())
+
+
+def at_age(sex: Sex, stages: Mapping[str, float], mix: Sequence[float]) -> dict[str, float]:
+    """Return the weights of the mesh's shapes for shares of its ages and of its origins."""
     weights = {}
-    for stage, share in (("young", 1 - 0.75 * age), ("old", 0.75 * age)):
+    for stage, share in stages.items():
         weights[f"universal-{sex}-{stage}-averagemuscle-averageweight"] = share
         for origin, part in zip(("african", "asian", "caucasian"), mix, strict=True):
-            weights[f"{origin}-{sex}-{stage}"] = share * float(part)
+            weights[f"{origin}-{sex}-{stage}"] = share * part
     return weights
 
 
-def _details(chance: np.random.Generator) -> dict[str, float]:
+def facial_details(chance: np.random.Generator) -> dict[str, float]:
+    """Return weights of shapes that make one face differ from the next."""
     weights: dict[str, float] = {str(chance.choice(_SHAPES)): float(chance.uniform(0, 0.5))}
     for low, high in _PAIRS:
         weight = float(np.clip(chance.normal(0, 0.3), -0.7, 0.7))
@@ -168,12 +185,18 @@ def _haircut(chance: np.random.Generator, is_male: bool) -> tuple[Cut, float]:
     return cut, float(chance.uniform(*_LENGTHS[cut]))
 
 
-def _hair_colour(chance: np.random.Generator, tone: float, age: float) -> Rgb:
+def hair_colour(chance: np.random.Generator, tone: float, age: float) -> Rgb:
+    """Return a colour that goes with a skin tone; ``age`` above 0.45 greys, 1 is old."""
     fair = list(_HAIR)[:5] if tone < 2.2 else ["black", "black", "dark", "brown"][: 4 - (tone > 4)]
     colour = np.array(_HAIR[str(chance.choice(fair))])
     greying = float(np.clip((age - 0.45) * 2.5 + chance.normal(0, 0.15), 0, 1))
     mixed = colour * (1 - greying) + np.array(_HAIR["grey"]) * greying
-    return _rgb(mixed * chance.uniform(0.8, 1.25))
+    return to_rgb(mixed * chance.uniform(0.8, 1.25))
+
+
+def iris_colour(chance: np.random.Generator, tone: float) -> Rgb:
+    """Return any colour for light skin, a brown one for dark."""
+    return _IRIS[str(chance.choice(["brown", "dark"] if tone > 2.5 else list(_IRIS)))]
 
 
 def _lip_colour(chance: np.random.Generator, skin: Floats, is_male: bool) -> Rgb:
@@ -181,27 +204,29 @@ def _lip_colour(chance: np.random.Generator, skin: Floats, is_male: bool) -> Rgb
     if not is_male and chance.random() < 0.4:  # lipstick
         painted = np.array([0.72, 0.16, 0.20]) * chance.uniform(0.7, 1.1)
         natural = natural * 0.45 + painted * 0.55
-    return _rgb(natural)
+    return to_rgb(natural)
 
 
 def _light(chance: np.random.Generator) -> Rgb:
     side, height = chance.uniform(-0.9, 0.9), chance.uniform(0.15, 0.75)
     direction = np.array([side, height, 1.0])
-    return _rgb(direction / np.linalg.norm(direction), limit=False)
+    return to_rgb(direction / np.linalg.norm(direction), limit=False)
 
 
 def _backdrop(chance: np.random.Generator) -> tuple[Rgb, Rgb]:
     base = chance.uniform(0.1, 0.85)
     tint = chance.uniform(-0.12, 0.12, 3)
-    return _rgb(base + tint), _rgb((base + tint) * chance.uniform(0.35, 0.8))
+    return to_rgb(base + tint), to_rgb((base + tint) * chance.uniform(0.35, 0.8))
 
 
-def _between(table: NDArray[np.floating], position: float) -> Floats:
-    index = min(int(position), len(table) - 2)
-    share = position - index
-    return np.asarray(table[index] * (1 - share) + table[index + 1] * share, np.float32)
+def skin_colour(tone: float) -> Floats:
+    """Return sRGB in [0, 1], (3,), of a tone from 0, light, to `DARKEST`."""
+    index = min(int(tone), len(_SKIN) - 2)
+    share = tone - index
+    return np.asarray(_SKIN[index] * (1 - share) + _SKIN[index + 1] * share, np.float32)
 
 
-def _rgb(values: NDArray[np.floating], *, limit: bool = True) -> Rgb:
+def to_rgb(values: NDArray[np.floating], *, limit: bool = True) -> Rgb:
+    """Return a colour as plain numbers, kept within [0.01, 1] unless it is a direction."""
     red, green, blue = (float(v) for v in (np.clip(values, 0.01, 1) if limit else values))
     return red, green, blue

@@ -5,11 +5,12 @@ from pathlib import Path
 
 import numpy as np
 
+from realtime_model.training.portraits.children import invent_child
 from realtime_model.training.portraits.config import SPLITS, Split
 from realtime_model.training.portraits.head_mesh import HeadMesh
 from realtime_model.training.portraits.packages import fetch_package
 from realtime_model.training.portraits.paint import paint
-from realtime_model.training.portraits.people import invent
+from realtime_model.training.portraits.people import Person, invent
 from realtime_model.training.portraits.studio import Origin, Studio
 
 _OVERSAMPLING = 2
@@ -23,18 +24,42 @@ def collect_renders(studio: Studio, packages_folder: Path) -> Iterator[str]:
     for number, (split, name) in enumerate(names):
         if name not in studio:
             mesh = mesh or HeadMesh(fetch_package(package, packages_folder))
-            _render(studio, mesh, split, name, plan.seed * 10_000 + number)
+            seed = plan.seed * 10_000 + number
+            chance = np.random.default_rng(seed)
+            origin = _origin(studio, name, split, f"rendered person {seed}")
+            _render(studio, mesh, invent(chance), origin, chance)
         yield name
 
 
-def _render(studio: Studio, mesh: HeadMesh, split: Split, name: str, seed: int) -> None:
-    chance = np.random.default_rng(seed)
-    person = invent(chance)
+def collect_children(studio: Studio, packages_folder: Path) -> Iterator[str]:
+    """Add the configured children."""
+    package = studio.config.package(studio.config.head_package)
+    mesh: HeadMesh | None = None
+    for child in studio.config.children:
+        if child.name not in studio:
+            mesh = mesh or HeadMesh(fetch_package(package, packages_folder))
+            chance = np.random.default_rng(child.seed)
+            person = invent_child(chance, child.sex, child.age_years, child.skin, child.hair)
+            source = f"rendered child {child.seed}"
+            origin = _origin(studio, child.name, child.split, source, age_years=child.age_years)
+            _render(studio, mesh, person, origin, chance)
+        yield child.name
+
+
+def _origin(
+    studio: Studio, name: str, split: Split, source: str, *, age_years: int | None = None
+) -> Origin:
+    package = studio.config.package(studio.config.head_package)
+    return Origin(package, source, "render", name, split, age_years=age_years)
+
+
+def _render(
+    studio: Studio, mesh: HeadMesh, person: Person, origin: Origin, chance: np.random.Generator
+) -> None:
     size_px = _OVERSAMPLING * studio.config.image_px
     picture = paint(mesh, person, size_px=size_px, chance=chance)
     faces = studio.landmarker.detect(picture)
     square = studio.frame(picture, faces[0]) if faces else None
     if square is not None:
-        package = studio.config.package(studio.config.head_package)
-        origin = Origin(package, f"rendered person {seed}", "render", name, split)
-        studio.add(name, square, origin, face_px=round(faces[0].width_px / _OVERSAMPLING))
+        face_px = round(faces[0].width_px / _OVERSAMPLING)
+        studio.add(origin.identity, square, origin, face_px=face_px)

@@ -74,7 +74,7 @@ def _skin(
     if person.cut != "bald":
         scalp = anatomy.is_scalp(position, hairline=person.hairline + 0.02) & body
         skin = np.where(scalp[:, None], hair * 0.55, skin)
-    brow = anatomy.brow(position) * 0.3 * person.brows * body
+    brow = anatomy.brow(position) * (0.3 + 0.3 * person.youth) * person.brows * body
     skin = skin * (1 - brow[:, None]) + 0.6 * hair * brow[:, None]
     lips = np.clip(1.3 * on["lips"], 0, 1)[:, None]
     skin = skin * (1 - lips) + linear(person.lips) * lips

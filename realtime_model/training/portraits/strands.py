@@ -109,6 +109,14 @@ def grow(
     return np.stack(points, 1).astype(np.float32)
 
 
+def cut_below(points: Floats, ends: NDArray[np.floating]) -> Floats:
+    """Return strands (n, k, 3) that go no further once they are below a height, (n,)."""
+    below = np.maximum.accumulate(points[..., 1] < ends[:, None], axis=1)
+    last = np.where(below.any(axis=1), below.argmax(axis=1), points.shape[1]) - 1
+    steps = np.minimum(np.arange(points.shape[1]), np.maximum(last, 0)[:, None])
+    return np.take_along_axis(points, steps[..., None], axis=1)
+
+
 def draw(
     picture: RgbImage, depth: Floats, strands: Strands, camera: Camera, light: Floats
 ) -> RgbImage:

@@ -26,6 +26,7 @@ class Origin:
     identity: str
     split: Split
     parents: tuple[str, ...] = ()
+    age_years: int | None = None
 
 
 class Studio:
@@ -94,6 +95,7 @@ class Studio:
             source=origin.source,
             licence=origin.package.licence,
             parents=origin.parents,
+            age_years=origin.age_years,
         )
         self.save()  # each picture is known as soon as it lies there: a cut run loses nothing
         return True

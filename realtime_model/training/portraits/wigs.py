@@ -9,7 +9,13 @@ from numpy.typing import NDArray
 from realtime_model.training.portraits.anatomy import Anatomy
 from realtime_model.training.portraits.head_mesh import HeadMesh
 from realtime_model.training.portraits.people import Cut, Person
-from realtime_model.training.portraits.strands import Skull, Strands, grow, sample_surface
+from realtime_model.training.portraits.strands import (
+    Skull,
+    Strands,
+    cut_below,
+    grow,
+    sample_surface,
+)
 
 Floats = NDArray[np.float32]
 
@@ -34,13 +40,15 @@ def all_strands(
     triangles = mesh.parts["body"].triangles
     head = triangles[vertices[triangles][..., 1].min(axis=1) > anatomy.chin[1] - 0.3]
     yield _brows(vertices, head, anatomy, person, fine, chance)
-    yield from _lashes(mesh, vertices, anatomy, fine)
+    yield from _lashes(mesh, vertices, anatomy, person, fine)
     if person.beard >= 1:
         yield _beard(vertices, head, anatomy, person, fine, chance)
     if person.glasses:
         yield _glasses(anatomy, person, 6 * fine)
     if person.cut != "bald":
         yield _hair(vertices, head, anatomy, person, fine, chance)
+    if person.fringe:
+        yield _fringe(vertices, head, anatomy, person, fine, chance)
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,9 +117,54 @@ def _hair(
     points, (x, y, z), height = points[shown], roots[shown].T, height[shown]
     clump = 0.12 * np.sin(9 * x + 4 * z) + 0.10 * np.sin(23 * z + 5 * y)
     # Strands near the head lie in the shade of those above.
-    tone = (0.62 + 0.5 * height + clump + chance.normal(0, 0.1, len(height)))[:, None]
-    colour = np.clip(tone, 0.3, 1.5) * np.array(person.hair)
-    return Strands(points, np.clip(colour, 0, 1).astype(np.float32), width_px)
+    tone = 0.62 + 0.5 * height + clump + chance.normal(0, 0.1, len(height))
+    return Strands(points, _tinted(person, tone), width_px)
+
+
+def _fringe(
+    vertices: Floats,
+    head: NDArray[np.int32],
+    anatomy: Anatomy,
+    person: Person,
+    width_px: int,
+    chance: np.random.Generator,
+) -> Strands:
+    """Hair that falls from above the hairline to over the brows, combed from the parting."""
+    roots, normals = sample_surface(vertices, head, _HAIRS, chance)
+    scalp = anatomy.is_scalp(roots, hairline=person.hairline)
+    x, y, z = roots.T
+    front = anatomy.eyes[0, 2] - 0.75 * anatomy.half_width
+    scalp &= (np.abs(x) < 0.9 * anatomy.half_width) & (z > front)
+    scalp &= y > anatomy.eye_height + 0.5 * anatomy.brow_rise
+    scalp &= chance.random(len(scalp)) < 0.45
+    roots, normals, x = roots[scalp], normals[scalp], x[scalp]
+    count = len(roots)
+    side = np.tanh((x / anatomy.half_width - person.parting) * 3)
+    aim = np.stack([0.35 * side, np.full(count, -0.4), np.ones(count)], 1) + 0.25 * normals
+    aim = aim + 0.06 * chance.normal(0, 1, (count, 3))
+    height = chance.uniform(0, 1, count).astype(np.float32)
+    points = grow(
+        roots,
+        aim.astype(np.float32),
+        np.full(count, 1.3 * anatomy.half_width, np.float32),
+        steps=24,
+        fall=0.6,
+        curl=0.03,
+        skull=anatomy.skull(),
+        margin=0.02 + 0.07 * height,
+        chance=chance,
+    )
+    lock = np.sin(13 * x + 2) + np.sin(29 * x)  # neighbours end together
+    ends = anatomy.eye_height + 0.40 + 0.03 * lock + chance.normal(0, 0.035, count)
+    points = cut_below(points, ends)
+    tone = 0.65 + 0.45 * height + 0.08 * lock + chance.normal(0, 0.1, count)
+    return Strands(points, _tinted(person, tone), width_px)
+
+
+def _tinted(person: Person, tone: NDArray[np.floating]) -> Floats:
+    """Return colours of hair (n, 3) for brightnesses (n,)."""
+    colour = np.clip(tone[:, None], 0.3, 1.5) * np.array(person.hair)
+    return np.asarray(np.clip(colour, 0, 1), np.float32)
 
 
 def _brows(
@@ -131,7 +184,8 @@ def _brows(
     outwards = np.sign(roots[:, :1]) * np.array([[1.0, 0, 0]])
     along = (np.abs(roots[:, :1]) / anatomy.eyes[0, 0] - 1) / 0.62
     aim = outwards * (0.8 + 0.4 * along) + _UP * (0.55 - 0.75 * along) + 0.3 * normals
-    return _short(roots, aim, 0.065, person, width_px, chance, dark=0.8)
+    length = 0.065 * (1 - 0.3 * person.youth)
+    return _short(roots, aim, length, person, width_px, chance, dark=0.8, veil=0.6 * person.youth)
 
 
 def _beard(
@@ -151,7 +205,9 @@ def _beard(
     return _short(roots[kept], aim, 0.13, person, width_px, chance, dark=0.85)
 
 
-def _lashes(mesh: HeadMesh, vertices: Floats, anatomy: Anatomy, width_px: int) -> Iterator[Strands]:
+def _lashes(
+    mesh: HeadMesh, vertices: Floats, anatomy: Anatomy, person: Person, width_px: int
+) -> Iterator[Strands]:
     """Upper lashes: from the inner edge of the mesh's lash cards, forwards and up."""
     for side, centre in zip("lr", anatomy.eyes, strict=True):
         card = vertices[np.unique(mesh.parts[f"helper-{side}-eyelashes-2"].triangles)]
@@ -161,11 +217,14 @@ def _lashes(mesh: HeadMesh, vertices: Floats, anatomy: Anatomy, width_px: int) -
         spots = np.linspace(edge[0, 0], edge[-1, 0], 46)
         roots = np.stack([np.interp(spots, edge[:, 0], edge[:, k]) for k in range(3)], 1)
         splay = (roots[:, 0] - centre[0]) / anatomy.eye_radius
-        tips = roots + 0.045 * np.stack([0.7 * splay, np.full(46, 0.75), np.full(46, 0.8)], 1)
+        tips = roots + 0.045 * (1 - 0.4 * person.youth) * np.stack(
+            [0.7 * splay, np.full(46, 0.75), np.full(46, 0.8)], 1
+        )
         before_lid = np.array([0, 0, 0.03])
         hairs = np.stack([roots, tips], 1) + before_lid
         rim = _joined(roots) + before_lid
         dark = np.full((len(hairs), 3), 0.06, np.float32)
+        dark += 0.35 * person.youth * np.array(person.skin, np.float32)
         yield Strands(rim.astype(np.float32), dark[:-1] + 0.04, 2 * width_px, shine=0)
         yield Strands(hairs.astype(np.float32), dark, width_px, shine=0)
 
@@ -209,7 +268,9 @@ def _short(
     chance: np.random.Generator,
     *,
     dark: float,
+    veil: float = 0.0,
 ) -> Strands:
+    """Grow short hair; ``veil`` is the share of the skin's colour in the hair's."""
     count = len(roots)
     lengths = length * chance.uniform(0.6, 1.2, count)
     points = grow(
@@ -224,4 +285,5 @@ def _short(
         chance=chance,
     )
     colour = np.array(person.hair) * dark * chance.uniform(0.7, 1.2, (count, 1))
+    colour = colour * (1 - veil) + np.array(person.skin) * veil
     return Strands(points, np.clip(colour, 0, 1).astype(np.float32), width_px, shine=0.15)

@@ -11,9 +11,9 @@ from realtime_model.portrait import frame_portrait
 from realtime_model.training.portraits.config import Package, PortraitsConfig, load_config
 from realtime_model.training.portraits.crop import crop_square, face_height, square_around
 from realtime_model.training.portraits.filters import FILTERS
-from realtime_model.training.portraits.manifest import Portrait
+from realtime_model.training.portraits.manifest import Portrait, load_manifest
 from realtime_model.training.portraits.morphs import Sitter, choose_pairs, face_mask, morph, warp_to
-from realtime_model.training.portraits.renders import collect_renders
+from realtime_model.training.portraits.renders import collect_children, collect_renders
 from realtime_model.training.portraits.sheet import write_sheets
 from realtime_model.training.portraits.studio import Origin, Studio, read_rgb, share_outside
 
@@ -219,3 +219,23 @@ def test_a_finished_stage_still_names_its_portraits_and_opens_no_package(
     studio = Studio(dataclasses.replace(config, renders=plan), tmp_path)
     studio.add("render-train-000", sitters[0].image, origin("render-train-000"), face_px=200)
     assert list(collect_renders(studio, tmp_path / "nowhere")) == ["render-train-000"]
+
+
+def test_finished_children_are_named_and_their_age_is_in_the_manifest(
+    tmp_path: Path, config: PortraitsConfig, sitters: list[Sitter]
+) -> None:
+    child = config.children[0]
+    studio = Studio(dataclasses.replace(config, children=(child,)), tmp_path)
+    drawn = Origin(PACKAGE, "p", "render", child.name, child.split, age_years=child.age_years)
+    studio.add(child.name, sitters[0].image, drawn, face_px=200)
+    assert list(collect_children(studio, tmp_path / "nowhere")) == [child.name]
+    (portrait,) = load_manifest(tmp_path).portraits
+    assert (portrait.split, portrait.age_years) == (child.split, child.age_years)
+
+
+def test_children_join_a_finished_folder_and_nothing_else_is_made_anew(
+    tmp_path: Path, config: PortraitsConfig, sitters: list[Sitter]
+) -> None:
+    studio = Studio(dataclasses.replace(config, children=()), tmp_path)
+    studio.add("mira", sitters[0].image, origin("mira"), face_px=200)
+    assert "mira" in Studio(config, tmp_path)

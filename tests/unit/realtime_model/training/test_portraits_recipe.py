@@ -1,6 +1,7 @@
 import dataclasses
 import hashlib
 import io
+import json
 import sys
 import tarfile
 import zipfile
@@ -63,6 +64,47 @@ def test_only_what_changes_pixels_changes_the_fingerprint() -> None:
     fewer = dataclasses.replace(config, exclude=())
     wider = dataclasses.replace(config, crop_factor=3.0)
     assert fewer.fingerprint() == config.fingerprint() != wider.fingerprint()
+
+
+def test_more_children_leave_everybody_else_as_they_are() -> None:
+    config = load_config(RECIPE)
+    assert config.children
+    assert dataclasses.replace(config, children=()).fingerprint() == config.fingerprint()
+
+
+def test_a_boy_and_a_girl_of_different_skin_are_held_out() -> None:
+    girl, boy = sorted(
+        (c for c in load_config(RECIPE).children if c.split == "heldout"), key=lambda c: c.sex
+    )
+    assert (girl.sex, boy.sex) == ("female", "male")
+    assert abs(girl.skin - boy.skin) > 2
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "said"),
+    [
+        ("age_years", 5, "age_years is 5, not 6 to 11"),
+        ("age_years", 12, "age_years is 12, not 6 to 11"),
+        ("skin", 6.5, "skin is 6.5, not 0 to 6"),
+        ("hair", "bald", "hair is 'bald', not one of"),
+    ],
+)
+def test_a_child_that_cannot_be_drawn_is_named(
+    tmp_path: Path, key: str, value: object, said: str
+) -> None:
+    recipe = yaml.safe_load(RECIPE.read_text("utf-8"))
+    recipe["children"][0][key] = value
+    (tmp_path / "child.yaml").write_text(yaml.safe_dump(recipe), "utf-8")
+    with pytest.raises(ConfigError, match=f"{recipe['children'][0]['name']}: {said}"):
+        load_config(tmp_path / "child.yaml")
+
+
+def test_a_manifest_from_before_there_were_children_is_read(tmp_path: Path) -> None:
+    Manifest("r", (ANNA,)).save(tmp_path)
+    before = json.loads((tmp_path / "manifest.json").read_text("utf-8"))
+    del before["portraits"][0]["age_years"]
+    (tmp_path / "manifest.json").write_text(json.dumps(before), "utf-8")
+    assert load_manifest(tmp_path).portraits == (ANNA,)
 
 
 def test_identity_on_both_sides_is_refused() -> None:
