@@ -73,7 +73,7 @@ def main(
         Path | None, typer.Option(help="Weights to judge; default: embedded.")
     ] = None,
     clips: Annotated[int, typer.Option(min=1, help="Clips to speak.")] = 33,
-    portraits: Annotated[int, typer.Option(min=1, help="Portraits to speak them.")] = 18,
+    portraits: Annotated[int, typer.Option(min=1, help="Portraits to speak them.")] = 20,
     drift_minutes: Annotated[
         float, typer.Option(min=0.0, help="Length of the long film; 0 leaves it out.")
     ] = 2.0,

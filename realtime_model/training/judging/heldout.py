@@ -70,9 +70,14 @@ def pick_clips(clips: Sequence[Clip], count: int) -> list[Clip]:
 
 
 def read_styles(folder: Path) -> dict[str, str]:
-    """What kind of picture each portrait of a manifest is, by name; ``unknown`` if it is silent."""
+    """What kind of picture each portrait of a manifest is, by name; ``unknown`` if it is silent.
+
+    Pictures of children are a kind of their own, so that some are judged and named in the report.
+    """
     entries = json.loads((folder / "manifest.json").read_text("utf-8"))["portraits"]
-    named = {entry["name"]: str(entry.get("style", "unknown")) for entry in entries}
+    named = {
+        e["name"]: "child" if e.get("age_years") else e.get("style", "unknown") for e in entries
+    }
     return {name: _STYLES.get(style, style) for name, style in named.items()}
 
 

@@ -102,6 +102,20 @@ def test_a_manifest_without_styles_is_read(tmp_path: Path) -> None:
     assert read_styles(tmp_path) == {"a": "photo", "b": "drawn", "c": "unknown"}
 
 
+def test_children_are_a_kind_of_their_own_and_have_their_turn(
+    tmp_path: Path, sitters: list[Sitter]
+) -> None:
+    rows = [
+        {"name": "one", "style": "render", "age_years": None},
+        {"name": "two", "style": "render", "age_years": 8},
+    ]
+    (tmp_path / "manifest.json").write_text(json.dumps({"portraits": rows}))
+    styles = read_styles(tmp_path)
+    assert styles == {"one": "render", "two": "child"}
+    one, two = sitters
+    assert pick_sitters([one, one, two], styles, 2) == [one, two]
+
+
 def test_a_clip_without_phones_has_none(tmp_path: Path) -> None:
     np.savez(tmp_path / "own.npz", audio=np.zeros(3))
     assert read_phones(tmp_path / "own.npz") == ()
