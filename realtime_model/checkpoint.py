@@ -33,12 +33,15 @@ class Configured(Protocol):
     def state_dict(self) -> Mapping[str, torch.Tensor]: ...
 
 
-def save_network(network: Configured, preset: Path) -> None:
+def save_network(
+    network: Configured, preset: Path, *, fitted: Mapping[str, torch.Tensor] | None = None
+) -> None:
     """Write float16 weights and the preset that names them; both appear whole or not at all.
 
     Args:
         network: what to save.
         preset: path of the YAML; the weights lie beside it with the same stem.
+        fitted: tensors of others to lie in the same file, in the precision they have.
 
     Raises:
         CheckpointError: the files cannot be written.
@@ -49,6 +52,7 @@ def save_network(network: Configured, preset: Path) -> None:
         key: (value.half() if value.is_floating_point() else value).contiguous().cpu()
         for key, value in network.state_dict().items()
     }
+    state |= {key: value.contiguous().cpu() for key, value in (fitted or {}).items()}
     part, text = weights.with_suffix(".part"), preset.with_suffix(".part-yaml")
     try:
         save_file(state, part)

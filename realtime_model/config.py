@@ -142,11 +142,15 @@ class UnetConfig(_Section):
 
 @dataclass(frozen=True, slots=True)
 class PartsConfig(_Section):
-    """Which added weights a preset with a unet is made of, by their kind in the store."""
+    """What a preset with a unet is made of: kinds of added weights, or what needs none of them.
+
+    Those are the two of `unet.miniature`: ``mels``, which has no weights, and ``patches``, whose
+    weights lie with the UNets' beside the preset.
+    """
 
     network: str = ""  # the UNets; empty: the weights lie beside the preset, as for emo-tiny
-    voice: str = "wav2vec2"
-    encoder: str = "kl-vae"  # of the portrait, once a stream
+    voice: str = "wav2vec2"  # or whisper-tiny, or mels
+    encoder: str = "kl-vae"  # of the portrait, once a stream; or taesd, or patches
     decoder: str = "kl-vae"  # of every frame; taesd is eighteen times cheaper
     folder: str = "var/weights"  # where `emolive weights add` put them
 

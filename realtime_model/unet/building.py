@@ -13,16 +13,18 @@ from realtime_model.errors import CheckpointError, ConfigError
 from realtime_model.pretrained.kinds import KINDS
 from realtime_model.pretrained.latents import ImageLatents
 from realtime_model.pretrained.store import About, WeightStore
-from realtime_model.pretrained.voices import VOICES, VoiceEncoder
+from realtime_model.pretrained.voices import VOICES
 from realtime_model.unet import memory
-from realtime_model.unet.checkpoint import load_unet_network
+from realtime_model.unet.checkpoint import load_with_patches
 from realtime_model.unet.engine import Senses, UnetEngine
 from realtime_model.unet.hallo import compare
 from realtime_model.unet.memory import MemoryNeeds
+from realtime_model.unet.miniature import MELS, PATCHES, MelVoice, PatchAutoencoder
 from realtime_model.unet.network import UnetNetwork
 from realtime_model.unet.runtime import device_of, dtype_of, place
 
-_PICTURES = ("kl-vae", "taesd")
+_VOICES = (*VOICES, MELS)
+_PICTURES = ("kl-vae", "taesd", PATCHES)
 _SPEED = (".speed.", ".speed_norm.", ".speed_attention.")  # published networks have no such layers
 
 
@@ -51,7 +53,7 @@ def plan(config: ModelConfig) -> Plan:
     added = require_parts(config.name, parts, store)
     device = device_of(runtime)
     dtype = dtype_of(runtime, device)
-    around = {kind: added[kind].config for kind in (parts.voice, parts.encoder, parts.decoder)}
+    around = {kind: about.config for kind, about in added.items() if kind != parts.network}
     wanted = memory.needs(config, around, dtype, on_cuda=device.type == "cuda")
     where = "GPU" if device.type == "cuda" else "processor"
     memory.require(config.name, wanted, memory.free_bytes(device), where)
@@ -67,9 +69,9 @@ def build_unet(preset: Path, config: ModelConfig) -> UnetEngine:
     """
     made = plan(config)
     with device_errors(f"{config.name} cannot be loaded"):
-        network = _network(preset, config, made)
+        network, patches = _network(preset, config, made)
         step = place(network, made.runtime, made.device)
-        return UnetEngine(network, _senses(made), step)
+        return UnetEngine(network, _senses(made, network.unet.audio_dim, patches), step)
 
 
 def require_parts(name: str, parts: PartsConfig, store: WeightStore) -> dict[str, About]:
@@ -80,15 +82,21 @@ def require_parts(name: str, parts: PartsConfig, store: WeightStore) -> dict[str
         ConfigError: a part is of a kind that cannot be that part.
     """
     for key, kind, known in (
-        ("voice", parts.voice, tuple(VOICES)),
+        ("voice", parts.voice, _VOICES),
         ("encoder", parts.encoder, _PICTURES),
         ("decoder", parts.decoder, _PICTURES),
         ("network", parts.network or "hallo", tuple(KINDS)),
     ):
         if kind not in known:
             raise ConfigError(f"parts.{key} is one of {', '.join(known)}, not {kind}")
+    pictures = {parts.encoder, parts.decoder}
+    if PATCHES in pictures and (len(pictures) > 1 or parts.network):
+        raise ConfigError(
+            f"{PATCHES} are fitted for the networks beside {name}, and nothing else reads their "
+            f"latents: set parts.encoder and parts.decoder both to {PATCHES}, and no parts.network"
+        )
     wanted = (parts.network, parts.voice, parts.encoder, parts.decoder)
-    kinds = list(dict.fromkeys(kind for kind in wanted if kind))
+    kinds = list(dict.fromkeys(kind for kind in wanted if kind and kind not in (MELS, PATCHES)))
     missing = [kind for kind in kinds if not (store.folder / kind).is_dir()]
     if missing:
         commands = "; ".join(f"emolive weights add {k} {KINDS[k].repository}" for k in missing)
@@ -99,15 +107,31 @@ def require_parts(name: str, parts: PartsConfig, store: WeightStore) -> dict[str
     return {kind: store.about(kind) for kind in kinds}
 
 
-def _network(preset: Path, config: ModelConfig, made: Plan) -> UnetNetwork:
-    """The UNets with their weights: those beside the preset, or added ones."""
+def voice_of(kind: str, width: int, store: WeightStore) -> nn.Module:
+    """A speech encoder of a kind: samples (b, 640 * t) -> (b, t, layers, width).
+
+    Args:
+        kind: of added weights, or `MELS`, which are as many as the width asked for.
+        width: of a feature.
+        store: of added weights.
+
+    Raises:
+        CheckpointError: they are missing or altered.
+    """
+    return MelVoice(width) if kind == MELS else VOICES[kind](store.network(kind)).eval()
+
+
+def _network(
+    preset: Path, config: ModelConfig, made: Plan
+) -> tuple[UnetNetwork, PatchAutoencoder | None]:
+    """The UNets with their weights: those beside the preset and what is fitted, or added ones."""
     kind = made.parts.network
     if not kind:
-        return load_unet_network(preset)
+        return load_with_patches(preset)
     tensors, _ = made.store.load(kind)
     network = _skeleton(config)
     fill(network, tensors, f"{kind} in {made.store.folder}", made.dtype)
-    return network.eval().requires_grad_(False)
+    return network.eval().requires_grad_(False), None
 
 
 def _skeleton(config: ModelConfig) -> UnetNetwork:
@@ -137,11 +161,10 @@ def fill(network: nn.Module, tensors: Mapping[str, Tensor], what: str, dtype: to
     network.load_state_dict(state, assign=True, strict=False)
 
 
-def _senses(made: Plan) -> Senses:
+def _senses(made: Plan, width: int, patches: PatchAutoencoder | None) -> Senses:
     parts, store, device = made.parts, made.store, made.device
-    hears = VOICES[parts.voice](store.network(parts.voice)).to(device).eval()
-    voice: VoiceEncoder = hears
-    encoder = ImageLatents(store.network(parts.encoder), device)
+    voice = voice_of(parts.voice, width, store).to(device)
+    encoder = ImageLatents(store.network(parts.encoder) if patches is None else patches, device)
     same = parts.decoder == parts.encoder
     decoder = encoder if same else ImageLatents(store.network(parts.decoder), device)
     return Senses(voice, encoder, decoder)

@@ -55,7 +55,7 @@ class UnetEngine:
             step: stands for the network's backbone, see `UnetNetwork.guided`.
 
         Raises:
-            ConfigError: windows, motion frames or speech features do not fit the network.
+            ConfigError: windows, motion frames, speech features or latents do not fit the network.
         """
         self.network, self.config, self._step = network.eval(), network.config, step
         self._senses = senses
@@ -63,6 +63,7 @@ class UnetEngine:
         self._margin = self.config.audio.margin_frames
         self._check_windows()
         self._check_voice()
+        self._check_pictures()
 
     def prepare(self, portrait: FramedPortrait) -> Portrait:
         """Compute once what a portrait needs. Nobody in particular is shown: see `Portrait`."""
@@ -178,6 +179,17 @@ class UnetEngine:
             f"its voice gives {found[0]} layers of {found[1]} numbers a frame, and unet asks for "
             f"{expected[0]} of {expected[1]}: name another kind in parts.voice",
         )
+
+    def _check_pictures(self) -> None:
+        expected = self.network.unet.channels
+        for part in ("encoder", "decoder"):
+            found = getattr(self._senses, part).network.config.latent_channels
+            _refuse_unless(
+                self.config.name,
+                found == expected,
+                f"the latents of its {part} have {found} channels, and unet asks for {expected}: "
+                f"name another kind in parts.{part}",
+            )
 
 
 def _refuse_unless(name: str, fits: bool, why: str) -> None:

@@ -16,6 +16,7 @@ from realtime_model.unet.network import UnetNetwork
 
 _GIB = 2**30
 _DECODED_MAPS = 4  # of the decoder's widest at full resolution: input, norm, output, sum
+_COLOURS = 3  # of the picture itself: patches decode without a wider map
 _LIBRARIES = 3 * _GIB // 4  # torch itself, and its buffers
 _MEMINFO = Path("/proc/meminfo")
 _CGROUP = Path("/sys/fs/cgroup")
@@ -52,7 +53,8 @@ def needs(
 
     Args:
         config: with a unet.
-        senses: sizes of the networks around it, by kind, see `pretrained.store.About`.
+        senses: sizes of the added networks around it, by kind, see `pretrained.store.About`. Those
+            of `unet.miniature` are some kilobytes, and not counted.
         dtype: of the UNets.
         on_cuda: autoencoders then run in bfloat16, otherwise in float32.
     """
@@ -119,7 +121,7 @@ def _decoder_width(senses: dict[str, Config]) -> int:
     """Channels of the widest map an autoencoder holds at full resolution."""
     names = ("block_out_channels", "decoder_block_out_channels")
     found = [sizes[name] for sizes in senses.values() for name in names if name in sizes]
-    return max(int(width) for widths in found for width in widths[:2])
+    return max((int(width) for widths in found for width in widths[:2]), default=_COLOURS)
 
 
 def _gib(size: float) -> str:

@@ -1,7 +1,8 @@
 """Stand-ins for the two large networks around the UNets, so that a miniature needs no download.
 
 Both keep the interface of what they stand in for: `MelVoice` that of wav2vec2 in
-`pretrained.voices`, `PatchAutoencoder` that of the autoencoders in `pretrained.latents`.
+`pretrained.voices`, `PatchAutoencoder` that of the autoencoders in `pretrained.latents`. The first
+needs no weights; those of the second are fitted, and lie with the UNets' beside their preset.
 """
 
 from dataclasses import dataclass
@@ -10,6 +11,9 @@ import torch
 from torch import Tensor, nn
 
 from realtime_model.features import LogMel
+
+PATCHES, MELS = "patches", "mels"
+"""What `config.PartsConfig` and recipes call them, where kinds of added weights may stand."""
 
 CELL_PX = 8
 _STEPS = 4  # of 10 ms in a video frame

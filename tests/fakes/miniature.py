@@ -21,6 +21,8 @@ from realtime_model.config import (
 )
 from realtime_model.geometry import WindowGeometry
 from realtime_model.pretrained.store import Origin, WeightStore
+from realtime_model.unet.checkpoint import save_unet_network
+from realtime_model.unet.miniature import MELS, PATCHES, PatchAutoencoder
 from realtime_model.unet.network import UnetNetwork
 from tests.unit.realtime_model.pretrained.conftest import SMALL, as_published, small_network
 
@@ -88,6 +90,14 @@ def write_preset(preset: Path, config: ModelConfig, store: WeightStore) -> Path:
     assert config.parts is not None
     config = replace(config, parts=replace(config.parts, folder=str(store.folder)))
     save_network(random_network(config), preset)
+    return preset
+
+
+def write_student(preset: Path, patches: PatchAutoencoder) -> Path:
+    """Write a preset as a training without downloads leaves it, with random weights."""
+    unet = {"channels": patches.config.latent_channels, "audio_layers": 4, "audio_dim": 20}
+    parts = {"voice": MELS, "encoder": PATCHES, "decoder": PATCHES}
+    save_unet_network(random_network(changed(unet=unet, parts=parts)), preset, patches)
     return preset
 
 

@@ -15,7 +15,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from realtime_model.config import ModelConfig
+from realtime_model.config import ModelConfig, PartsConfig
 from realtime_model.errors import ConfigError
 from realtime_model.facemap import lips_at_rest
 from realtime_model.pretrained.latents import ImageLatents
@@ -26,9 +26,9 @@ from realtime_model.training.identity import FaceEmbedder
 from realtime_model.training.loop import save_whole
 from realtime_model.training.rendering import Clip, Sitter
 from realtime_model.training.windows import Take
-from realtime_model.unet.miniature import MelVoice, PatchAutoencoder
+from realtime_model.unet.building import voice_of
+from realtime_model.unet.miniature import MELS, PATCHES, PatchAutoencoder
 
-PATCHES, MELS = "patches", "mels"
 AT_ONCE = 16
 """Pictures encoded together."""
 FITTED_ON = 400
@@ -79,6 +79,13 @@ class PicturesRecipe:
     liveliness: float = 1.0
     identity: bool = False
 
+    @property
+    def parts(self) -> PartsConfig:
+        """What a network that was taught on this has to be served with."""
+        return PartsConfig(
+            voice=self.voice, encoder=self.latents, decoder=self.latents, folder=self.weights
+        )
+
 
 def load_voice(recipe: PicturesRecipe, config: ModelConfig) -> torch.nn.Module:
     """The speech encoder: samples (b, 640 * t) -> (b, t, layers, d).
@@ -89,13 +96,9 @@ def load_voice(recipe: PicturesRecipe, config: ModelConfig) -> torch.nn.Module:
     """
     assert config.unet is not None
     layers, width = config.unet.audio_layers, config.unet.audio_dim
-    if recipe.voice == MELS:
-        voice: torch.nn.Module = MelVoice(width)
-    elif recipe.voice in VOICES:
-        store = WeightStore(Path(recipe.weights))
-        voice = VOICES[recipe.voice](store.network(recipe.voice))
-    else:
+    if recipe.voice not in (MELS, *VOICES):
         raise ConfigError(f"pictures.voice is {MELS} or {', '.join(VOICES)}, not {recipe.voice}")
+    voice = voice_of(recipe.voice, width, WeightStore(Path(recipe.weights)))
     with torch.inference_mode():
         made = tuple(voice(torch.zeros(1, 2 * FRAME_SAMPLES)).shape[2:])
     if made != (layers, width):
@@ -115,15 +118,22 @@ def load_pictures(
         CheckpointError: its weights were not added.
         ConfigError: its latents have another number of channels than the unet.
     """
-    if recipe.latents == PATCHES:
-        network: torch.nn.Module = PatchAutoencoder(channels)
-        network.load_state_dict(torch.load(fitted, weights_only=True))
-    else:
+    network: torch.nn.Module | None = load_patches(recipe, fitted, channels)
+    if network is None:
         network = WeightStore(Path(recipe.weights)).network(recipe.latents)
     latents = ImageLatents(network, device)
     if latents.network.config.latent_channels != channels:
         raise ConfigError(f"{recipe.latents} makes other latents than unet.channels: {channels}")
     return latents
+
+
+def load_patches(recipe: PicturesRecipe, fitted: Path, channels: int) -> PatchAutoencoder | None:
+    """The autoencoder that was fitted, as float32; nothing where the recipe names another."""
+    if recipe.latents != PATCHES:
+        return None
+    network = PatchAutoencoder(channels)
+    network.load_state_dict(torch.load(fitted, weights_only=True))
+    return network
 
 
 def look_at(

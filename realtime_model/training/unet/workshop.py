@@ -10,7 +10,7 @@ from pathlib import Path
 import torch
 from rich.console import Console
 
-from realtime_model.checkpoint import save_network
+from realtime_model.checkpoint import read_config
 from realtime_model.errors import ConfigError, TrainingError
 from realtime_model.face import FaceLandmarker
 from realtime_model.pretrained.latents import ImageLatents
@@ -30,19 +30,19 @@ from realtime_model.training.unet.filmed import FilmedClips
 from realtime_model.training.unet.films import judge, stream, write_films
 from realtime_model.training.unet.lora import merge_lora
 from realtime_model.training.unet.material import (
-    PATCHES,
     Material,
     listen,
     load_heard,
+    load_patches,
     load_pictures,
     load_voice,
 )
 from realtime_model.training.unet.parts import choose, is_still
 from realtime_model.training.unet.windows import UnetData
-from realtime_model.unet.checkpoint import load_unet_network
-from realtime_model.unet.engine import Senses, UnetEngine
+from realtime_model.unet.building import build_unet
+from realtime_model.unet.checkpoint import load_unet_network, save_unet_network
 from realtime_model.unet.initial import start
-from realtime_model.unet.miniature import PatchAutoencoder
+from realtime_model.unet.miniature import PATCHES, PatchAutoencoder
 from realtime_model.unet.network import UnetNetwork
 
 SPLITS = ("heldout", "train")
@@ -52,11 +52,13 @@ class UnetWorkshop:
     """One recipe with a unet; see `training.stages.Workshop`.
 
     Raises:
+        ConfigError: what it would teach could not be served.
         TrainingError: something is missing, unfinished or cannot be written; from every stage.
     """
 
     def __init__(self, recipe: TrainRecipe) -> None:
         assert recipe.model.unet is not None
+        _require_servable(recipe)
         self.recipe, self.unet = recipe, recipe.model.unet
         self.runs, self.sources = Path(recipe.runs), Path(recipe.sources or recipe.runs)
         self.processes = Processes()
@@ -133,8 +135,10 @@ class UnetWorkshop:
         student.load_state_dict(average)
         merge_lora(network)
         if self.processes.leads:
-            preset = Path(self.recipe.preset)
-            save_network(network, preset)
+            preset, pictures = Path(self.recipe.preset), self.recipe.pictures
+            network.config = replace(network.config, parts=pictures.parts)
+            patches = load_patches(pictures, self._patches, self.unet.channels)
+            save_unet_network(network, preset, patches)
             Console(stderr=True).print(
                 f"The weights are finished: --preset {preset}", soft_wrap=True
             )
@@ -144,17 +148,15 @@ class UnetWorkshop:
         preset = Path(self.recipe.preset)
         if not preset.is_file():
             raise missing(preset, "student")
-        network = load_unet_network(preset).to(self.processes.device)
+        engine = build_unet(preset, read_config(preset))
         pictures, data = self.pictures(), self.windows()[0]
-        voice = load_voice(self.recipe.pictures, network.config).to(self.processes.device)
-        engine = UnetEngine(network, Senses(voice, pictures, pictures))
         spoken = {clip.name: clip.audio for clip in self._spoken()}
         taught = [p for p in data.played if p.clip in spoken][: self.recipe.pictures.films]
         names = torch.load(self._played("train") / "faces.pt", weights_only=True)["names"]
         landmarker, found = FaceLandmarker(), []
         for number, played in enumerate(taught):
             with torch.inference_mode():
-                portrait = network.portrait(*data.sitting(torch.tensor([played.face])))
+                portrait = engine.network.portrait(*data.sitting(torch.tensor([played.face])))
             made = torch.cat(list(stream(engine, portrait, spoken[played.clip])))
             other, who = taught[(number + 1) % len(taught)], names[played.face]
             found.append(judge(who, played, other, pictures, made, landmarker))
@@ -243,3 +245,17 @@ class UnetWorkshop:
 
     def _reader(self, data: UnetData) -> LipReader:
         return train_reader(data, self.recipe.reader.steps, self.recipe.reader.seed)
+
+
+def _require_servable(recipe: TrainRecipe) -> None:
+    """Raise `ConfigError` unless the stream of a preset is what its network would be taught."""
+    geometry, pictures = recipe.model.geometry, recipe.pictures
+    if recipe.model.parts is not None:
+        raise ConfigError(
+            "model.parts follows from pictures.latents and pictures.voice: leave it out"
+        )
+    if {geometry.width_px, geometry.height_px} != {pictures.size_px}:
+        raise ConfigError(
+            f"model.geometry streams {geometry.width_px} x {geometry.height_px} pixels, and "
+            f"pictures.size_px teaches {pictures.size_px}: they must be the same"
+        )

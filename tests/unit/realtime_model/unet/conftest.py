@@ -3,11 +3,13 @@
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
+import numpy as np
 import pytest
 import torch
 from torch import Tensor
 
 from realtime_model.config import AudioConfig, ModelConfig, SamplerConfig, UnetConfig
+from realtime_model.contract import RgbImage
 from realtime_model.unet.network import Portrait, Regions, UnetNetwork
 from realtime_model.unet.trunk import sites
 from tests.unit.realtime_model.unet.plain import Given, PlainHallo
@@ -46,6 +48,13 @@ ECHO: dict[str, object] = {
     "unattended_motion": True,
 }
 """What makes EchoMimic's layout of it."""
+
+
+@pytest.fixture(scope="session")
+def pictures(astronaut: RgbImage) -> Tensor:
+    """Squares of a photograph, uint8 (n, 64, 64, 3)."""
+    cut = [astronaut[y : y + 64, x : x + 64] for y in range(0, 384, 64) for x in range(0, 384, 64)]
+    return torch.from_numpy(np.stack(cut))
 
 
 @pytest.fixture(scope="session")

@@ -3,23 +3,37 @@
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 import yaml
 
 from realtime_model.checkpoint import read_config
 from realtime_model.config import PartsConfig
+from realtime_model.contract import RgbImage
 from realtime_model.errors import CheckpointError, ConfigError, MemoryShortError
 from realtime_model.factory import build_model
+from realtime_model.generator import Generator
 from realtime_model.presets import preset_names, preset_path
 from realtime_model.pretrained.converters import Converted
 from realtime_model.pretrained.kinds import KINDS, NEEDS
+from realtime_model.pretrained.latents import ImageLatents
 from realtime_model.pretrained.store import Origin, WeightStore, _write
+from realtime_model.training.evaluation import film
 from realtime_model.unet import echomimic, hallo, memory
-from realtime_model.unet.building import fill, require_parts
-from realtime_model.unet.engine import UnetEngine
+from realtime_model.unet.building import fill, plan, require_parts
+from realtime_model.unet.checkpoint import load_unet_network
+from realtime_model.unet.engine import Senses, UnetEngine
+from realtime_model.unet.miniature import MelVoice, PatchAutoencoder
 from realtime_model.unet.network import UnetNetwork
-from tests.fakes.miniature import MINIATURE, add_parts, changed, random_network, write_preset
+from tests.fakes.miniature import (
+    MINIATURE,
+    add_parts,
+    changed,
+    random_network,
+    write_preset,
+    write_student,
+)
 
 
 @pytest.fixture(scope="module")
@@ -66,6 +80,58 @@ def test_only_what_is_missing_is_named(store: WeightStore) -> None:
 def test_a_kind_that_is_no_such_part_is_refused(store: WeightStore) -> None:
     with pytest.raises(ConfigError, match=r"parts\.voice is one of wav2vec2, .* not taesd"):
         require_parts("mini", PartsConfig(voice="taesd"), store)
+
+
+PATCHED = PartsConfig(voice="mels", encoder="patches", decoder="patches")
+
+
+def test_what_needs_no_weights_is_not_asked_for(tmp_path: Path) -> None:
+    empty = WeightStore(tmp_path / "weights")
+    assert require_parts("mini", PATCHED, empty) == {}
+    with pytest.raises(CheckpointError, match=r"weights: wav2vec2\. Read"):
+        require_parts("mini", replace(PATCHED, voice="wav2vec2"), empty)
+
+
+@pytest.mark.parametrize(
+    "other", [{"decoder": "taesd"}, {"encoder": "kl-vae"}, {"network": "hallo"}]
+)
+def test_patches_are_for_the_networks_they_were_fitted_for(
+    other: dict[str, str], store: WeightStore
+) -> None:
+    with pytest.raises(ConfigError, match=r"both to patches, and no parts\.network"):
+        require_parts("mini", replace(PATCHED, **other), store)
+
+
+def test_a_student_without_downloads_streams_as_if_put_together_by_hand(
+    astronaut: RgbImage, pictures: torch.Tensor, tmp_path: Path
+) -> None:
+    fitted = PatchAutoencoder(8).fit(pictures)
+    preset = write_student(tmp_path / "student.yaml", fitted)
+    latents = ImageLatents(fitted, torch.device("cpu"))
+    engine = UnetEngine(load_unet_network(preset), Senses(MelVoice(20), latents, latents))
+    sound = np.random.default_rng(0).normal(0, 3_000, 16_000 // 2).astype(np.int16)
+    served = film(build_model(preset, threads=1), astronaut, sound, seed=4)
+    assert served.shape == (13, 64, 64, 3)
+    assert len(np.unique(served)) > 20
+    assert np.array_equal(served, film(Generator(engine), astronaut, sound, seed=4))
+    assert not np.array_equal(served, film(Generator(engine), astronaut, sound, seed=5))
+
+
+def test_a_student_without_downloads_has_an_estimate_of_its_memory(
+    pictures: torch.Tensor, tmp_path: Path
+) -> None:
+    preset = write_student(tmp_path / "student.yaml", PatchAutoencoder(8).fit(pictures))
+    wanted = plan(read_config(preset)).memory
+    numbers = sum(value.numel() for value in load_unet_network(preset).state_dict().values())
+    assert wanted.networks == 4 * numbers
+    assert wanted.senses == 0
+    assert 0 < wanted.working < 2**30
+
+
+def test_latents_of_another_width_are_refused(store: WeightStore, tmp_path: Path) -> None:
+    wide = write_preset(tmp_path / "wide.yaml", changed(unet={"channels": 8}), store)
+    with pytest.raises(ConfigError, match=r"encoder have 4 channels, .* for 8: .* parts\.encoder"):
+        build_model(wide, threads=1)
 
 
 def test_networks_from_the_store_are_those_beside_the_preset(

@@ -1,20 +1,10 @@
 """The stand-ins for autoencoder and speech encoder: what they keep, and what they cannot."""
 
-import numpy as np
-import pytest
 import torch
 
-from realtime_model.contract import RgbImage
 from realtime_model.features import LogMel
 from realtime_model.pretrained.latents import ImageLatents
 from realtime_model.unet.miniature import MelVoice, PatchAutoencoder
-
-
-@pytest.fixture(scope="module")
-def pictures(astronaut: RgbImage) -> torch.Tensor:
-    """Squares of a photograph, uint8 (n, 64, 64, 3)."""
-    cut = [astronaut[y : y + 64, x : x + 64] for y in range(0, 384, 64) for x in range(0, 384, 64)]
-    return torch.from_numpy(np.stack(cut))
 
 
 def error(channels: int, pictures: torch.Tensor) -> float:

@@ -9,20 +9,35 @@ import numpy as np
 import pytest
 import torch
 
+from realtime_model.config import PartsConfig
+from realtime_model.contract import RgbImage
 from realtime_model.errors import ConfigError, TrainingError
+from realtime_model.factory import build_model
+from realtime_model.training.evaluation import film
 from realtime_model.training.recipe import TrainRecipe, load_recipe
 from realtime_model.training.stages import Stage, Workshop
+from realtime_model.training.unet.material import PicturesRecipe
 from realtime_model.training.unet.workshop import UnetWorkshop
-from realtime_model.unet.checkpoint import load_unet_network
+from realtime_model.unet.checkpoint import load_with_patches
+from tests.fakes.miniature import add_parts
 
 IN_ORDER = (Stage.LATENTS, Stage.TEACHER, Stage.STUDENT, Stage.FILMS)
 
 
-def test_all_stages_in_order_end_in_weights_that_stream(recipe: TrainRecipe) -> None:
+def test_all_stages_in_order_end_in_weights_that_stream(
+    recipe: TrainRecipe, astronaut: RgbImage
+) -> None:
     for stage in IN_ORDER:
         Workshop(recipe).run(stage)
-    network = load_unet_network(Path(recipe.preset))
-    assert network.config == recipe.model
+    network, patches = load_with_patches(Path(recipe.preset))
+    parts = PartsConfig(voice="mels", encoder="patches", decoder="patches")
+    assert network.config == replace(recipe.model, parts=parts)
+    fitted = torch.load(Path(recipe.runs) / "latents" / "patches.pt", weights_only=True)
+    assert patches is not None
+    assert all(torch.equal(v, fitted[k]) for k, v in patches.state_dict().items())
+    sound = np.zeros(16_000 // 5, np.int16)
+    served = film(build_model(Path(recipe.preset), threads=1), astronaut, sound)
+    assert served.shape == (5, 64, 64, 3)
     films = Path(recipe.runs) / "films"
     figures = json.loads((films / "figures.json").read_text())
     assert len(figures) == 2
@@ -36,6 +51,33 @@ def test_all_stages_in_order_end_in_weights_that_stream(recipe: TrainRecipe) -> 
     for stage in IN_ORDER[:3]:
         Workshop(recipe).run(stage)
     assert weights.read_bytes() == before
+
+
+def test_what_was_taught_on_added_weights_is_served_with_them(
+    recipe: TrainRecipe, tmp_path: Path
+) -> None:
+    folder = str(add_parts(tmp_path).folder)
+    assert recipe.model.unet is not None
+    unet = replace(recipe.model.unet, channels=4, audio_layers=3, audio_dim=24)
+    own = replace(
+        recipe,
+        model=replace(recipe.model, unet=unet),
+        pictures=replace(recipe.pictures, latents="taesd", voice="wav2vec2", weights=folder),
+    )
+    for stage in IN_ORDER:
+        Workshop(own).run(stage)  # the last of them streams what the preset names
+    network, patches = load_with_patches(Path(own.preset))
+    assert network.config.parts == PartsConfig("", "wav2vec2", "taesd", "taesd", folder)
+    assert patches is None
+
+
+def test_what_could_not_be_served_is_not_taught(recipe: TrainRecipe) -> None:
+    small = replace(recipe, pictures=PicturesRecipe(latents="patches", size_px=128))
+    with pytest.raises(ConfigError, match=r"streams 64 x 64 pixels, .* teaches 128"):
+        Workshop(small).run(Stage.LATENTS)
+    named = replace(recipe, model=replace(recipe.model, parts=PartsConfig(decoder="taesd")))
+    with pytest.raises(ConfigError, match=r"model\.parts follows from pictures\.latents"):
+        Workshop(named).run(Stage.STUDENT)
 
 
 @pytest.mark.parametrize(
