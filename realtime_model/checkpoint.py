@@ -13,7 +13,7 @@ from typing import Any, Protocol
 import torch
 import yaml
 from safetensors import SafetensorError
-from safetensors.torch import load, save_file
+from safetensors.torch import load, save
 from torch import nn
 
 from realtime_model.config import ModelConfig
@@ -55,8 +55,9 @@ def save_network(
     state |= {key: value.contiguous().cpu() for key, value in (fitted or {}).items()}
     part, text = weights.with_suffix(".part"), preset.with_suffix(".part-yaml")
     try:
-        save_file(state, part)
-        digest = hashlib.sha256(part.read_bytes()).hexdigest()
+        raw = save(state)
+        part.write_bytes(raw)  # the library's own `save_file` lets nobody but its user read it
+        digest = hashlib.sha256(raw).hexdigest()
         body = {"sha256": digest, "config": _lists(network.config.plain())}
         text.write_text(yaml.safe_dump(body, sort_keys=False))
         os.replace(part, weights)

@@ -46,6 +46,10 @@ def test_saving_leaves_two_whole_files_only(preset: Path) -> None:
     assert sorted(p.name for p in preset.parent.iterdir()) == ["tiny.safetensors", "tiny.yaml"]
 
 
+def test_whoever_may_read_the_preset_may_read_its_weights(preset: Path) -> None:
+    assert preset.with_suffix(".safetensors").stat().st_mode == preset.stat().st_mode
+
+
 def test_a_save_that_fails_leaves_the_old_weights(
     preset: Path, tiny: ModelConfig, full_disk: AbstractContextManager[None]
 ) -> None:
