@@ -10,7 +10,7 @@ STEP_S = 0.01
 
 _WINDOW_S = 0.025
 _LINES = 512
-_BANDS, _CEPSTRA = 26, 13
+_BANDS, CEPSTRA = 26, 13
 _LOW_HZ, _HIGH_HZ = 80.0, 7_600.0
 _FLOOR = 1e-7
 _SPEECH_SHARE = 0.5
@@ -34,7 +34,7 @@ def cepstra(samples: Samples) -> Features:
     framed = np.lib.stride_tricks.sliding_window_view(padded, window)[::step]
     power = np.abs(np.fft.rfft(framed * np.hamming(window), _LINES)) ** 2
     floor = _FLOOR * power.sum(axis=1).max() + 1e-12
-    spectrum = dct(np.log(power @ _mel_bands().T + floor), norm="ortho", axis=1)[:, :_CEPSTRA]
+    spectrum = dct(np.log(power @ _mel_bands().T + floor), norm="ortho", axis=1)[:, :CEPSTRA]
 
     loudness = spectrum[:, 0]
     top = np.percentile(loudness, 95)

@@ -14,18 +14,20 @@ from numpy.typing import NDArray
 
 from realtime_model.training.speech.articulation import sound_of
 from realtime_model.training.speech.cepstra import STEP_S, Features
-from realtime_model.training.speech.phones import SILENCE, Phone, split_sounds
+from realtime_model.training.speech.phone_network import PhoneNetwork
+from realtime_model.training.speech.phones import SILENCE, Phone
+from realtime_model.training.speech.states import THIRDS, State, states_of, timed_states
 
-State = tuple[str, int]
-"""A sound and which third of it; silence has one state."""
-
-_THIRDS = 3
-SHORTEST_S = _THIRDS * STEP_S
+SHORTEST_S = THIRDS * STEP_S
 """No sound is found shorter than this."""
 
 _TRUST = 20.0
 """Frames of its own that a voice must bring before it outweighs what others taught."""
 _TRUST_SPREAD = 1_000.0
+
+_BESIDE = 0.3
+"""Weight of the Gaussians' cost where a network is asked too: they take neighbouring frames for
+independent and are too sure."""
 
 
 class Tally:
@@ -38,15 +40,11 @@ class Tally:
 
     def add(self, heard: Features, phones: Sequence[Phone]) -> None:
         """Take in one recording: its cepstra and when each phone is said."""
-        for sound in (part for phone in phones for part in split_sounds(phone)):
-            states = _states(sound.ipa)
-            edges = np.linspace(sound.start_s, sound.end_s, len(states) + 1) / STEP_S
-            for state, first, last in zip(states, edges[:-1], edges[1:], strict=True):
-                start = round(float(first))
-                frames = heard[start : max(round(float(last)), start + 1)]
-                self.counts[state] = self.counts.get(state, 0) + len(frames)
-                self.sums[state] = self.sums.get(state, 0.0) + frames.sum(axis=0)
-                self.squares = self.squares + frames.T @ frames
+        for state, start, end in timed_states(phones):
+            frames = heard[start:end]
+            self.counts[state] = self.counts.get(state, 0) + len(frames)
+            self.sums[state] = self.sums.get(state, 0.0) + frames.sum(axis=0)
+            self.squares = self.squares + frames.T @ frames
 
 
 class PhoneModels:
@@ -95,23 +93,29 @@ class PhoneModels:
             models = PhoneModels(means, spread / (sum(tally.counts.values()) + _TRUST_SPREAD))
         return models
 
-    def align(self, heard: Features, sounds: Sequence[str]) -> list[Phone]:
+    def align(
+        self, heard: Features, sounds: Sequence[str], network: PhoneNetwork | None = None
+    ) -> list[Phone]:
         """Return when each sound is made, silences included; those not heard are left out.
 
         Args:
             heard: cepstra of the recording, (t, 39).
             sounds: single sounds in order; silences may last no time, sounds at least
                 `SHORTEST_S`.
+            network: asked besides; the two are better than either.
 
         Returns:
             Phones without gaps; empty if the recording is too short for its sounds.
         """
         owners, states = [], []
         for number, ipa in enumerate(sounds):
-            for state in _states(ipa):
+            for state in states_of(ipa):
                 owners.append(number)
                 states.append(state)
-        path = _best_path(self._cost(heard, states), [ipa == SILENCE for ipa, _ in states])
+        cost = self._cost(heard, states)
+        if network is not None:
+            cost = _BESIDE * cost + network.cost(heard, states)
+        path = _best_path(cost, [ipa == SILENCE for ipa, _ in states])
         if path is None:
             return []
         owner = np.array(owners)[path]
@@ -140,10 +144,6 @@ class PhoneModels:
             ]
             self._means[state] = np.mean(alike or same, axis=0)
         return self._means[state]
-
-
-def _states(ipa: str) -> list[State]:
-    return [(ipa, third) for third in range(1 if ipa == SILENCE else _THIRDS)]
 
 
 def _scatter(tally: Tally, means: Mapping[State, NDArray[np.float64]]) -> NDArray[np.float64]:

@@ -21,10 +21,11 @@ from realtime_model.training.speech.corpus import finished, read_clip, write_cli
 from realtime_model.training.speech.neural import kokoro_alphabet
 from realtime_model.training.speech.packages import check_programs
 from realtime_model.training.speech.phone_models import SHORTEST_S, PhoneModels
+from realtime_model.training.speech.phone_network import PhoneNetwork
 from realtime_model.training.speech.phones import SILENCE, Phone, phones_of_tokens, split_sounds
 from realtime_model.training.speech.voices import SAMPLE_RATE_HZ, recording
 
-_TEACHERS = 120
+_TEACHERS = 800
 _HURRIED, _LONGEST_S = 0.3, 0.6
 """Of 60 prompts the right text never hurried more than 0.26 of its sounds nor held one for 0.5 s;
 the text of another prompt of like length hurried 0.40, and held one for 0.4 s, in the median."""
@@ -49,10 +50,10 @@ def align_recordings(out: Path, progress: Progress) -> list[str]:
     if not lessons:
         return [path.stem for paths in silent.values() for path in paths]
     check_programs({"kokoro"})
-    models = PhoneModels.learn(lessons)
+    models, network = PhoneModels.learn(lessons), PhoneNetwork.learn(lessons)
     unfit: list[str] = []
     for paths in progress.track(silent.values(), description="aligning"):
-        unfit += _align_voice(models, paths)
+        unfit += _align_voice(models, network, paths)
     return unfit
 
 
@@ -82,13 +83,14 @@ def is_believable(phones: Sequence[Phone]) -> bool:
 def _lessons(out: Path) -> Iterator[tuple[Features, Sequence[Phone]]]:
     """What the phones of voices sound like that tell their times: some clips of all of them."""
     paths = [p for p in sorted(out.glob("*-train-*.npz")) if style_of(p.stem) == "spoken"]
-    for path in paths[:: max(1, len(paths) // _TEACHERS)]:
+    chosen = np.linspace(0, len(paths) - 1, min(len(paths), _TEACHERS)).round().astype(int)
+    for path in (paths[number] for number in chosen):
         clip = read_clip(path)
         if clip.phones:
             yield cepstra(clip.samples), clip.phones
 
 
-def _align_voice(models: PhoneModels, paths: Sequence[Path]) -> list[str]:
+def _align_voice(models: PhoneModels, network: PhoneNetwork, paths: Sequence[Path]) -> list[str]:
     """Align all recordings of one voice, which teach each other; returns those that do not fit."""
     clips = [read_clip(path) for path in paths]
     heard = [cepstra(clip.samples) for clip in clips]
@@ -96,7 +98,7 @@ def _align_voice(models: PhoneModels, paths: Sequence[Path]) -> list[str]:
     own = models.adapted(list(zip(heard, sounds, strict=True)))
     unfit: list[str] = []
     for path, clip, features, said in zip(paths, clips, heard, sounds, strict=True):
-        phones = own.align(features, said)
+        phones = own.align(features, said, network)
         if not is_believable(phones):
             unfit.append(path.stem)
             continue

@@ -16,12 +16,14 @@ from realtime_model.training.speech.cepstra import cepstra
 from realtime_model.training.speech.corpus import SpeechClip, finished, read_clip, write_clip
 from realtime_model.training.speech.neural import Hibari, load_hibari
 from realtime_model.training.speech.phone_models import PhoneModels
+from realtime_model.training.speech.phone_network import PhoneNetwork
 from realtime_model.training.speech.phones import SILENCE, Phone
 from realtime_model.training.speech.recordings import (
     align_recordings,
     is_believable,
     sounds_of,
 )
+from realtime_model.training.speech.states import states_of, timed_states
 from realtime_model.training.speech.voices import Recording
 
 JAW = ARKIT_LABELS.index("jawOpen")
@@ -102,6 +104,29 @@ def test_a_sound_nobody_made_is_found_by_its_likes(corpus: Path, stranger: Recor
     usual = [p.start_s for p in models.align(heard, said) if p.ipa == "v"]
     found = [p.start_s for p in models.align(heard, strange) if p.ipa == "ɱ"]
     assert found == pytest.approx(usual, abs=0.05)
+
+
+def test_a_network_hears_a_stranger_and_is_the_same_every_time(
+    corpus: Path, stranger: Recording
+) -> None:
+    clips = [read_clip(path) for path in sorted(corpus.glob("*-train-*.npz"))]
+    lessons = [(cepstra(clip.samples), clip.phones) for clip in clips]
+    network, again = PhoneNetwork.learn(lessons), PhoneNetwork.learn(lessons)
+    heard = cepstra(stranger.samples)
+    states = [states_of(ipa)[1] for ipa in "mstdniʃə"]
+    cost = network.cost(heard, states)
+    assert cost.shape == (len(heard), len(states))
+    np.testing.assert_array_equal(again.cost(heard, states), cost)
+    middles = [
+        (states.index(state), cost[first])
+        for state, first, _ in timed_states(stranger.phones)
+        if state in states and first < len(heard)
+    ]
+    assert len(middles) >= 8
+    right = [costs.argmin() == place for place, costs in middles]
+    assert np.mean(right) > 0.6
+    strange = network.cost(heard, [("ɱ", 1)])[:, 0]
+    np.testing.assert_array_equal(strange, network.cost(heard, [("v", 1), ("f", 1)]).min(axis=1))
 
 
 def test_a_recording_too_short_for_its_text_is_not_aligned(corpus: Path) -> None:
