@@ -86,6 +86,7 @@ def kokoro_alphabet(text: str, language: str) -> str:
         ipa = ipa.replace(tied, letter)
     if language == "ru":
         ipa = ipa.replace("y", "ɨ")  # espeak-ng's letter for unrounded ы
+        ipa = ipa.replace('u"', "u")  # and for ю between soft consonants; a quote would be a pause
     end = text.strip()[-1]
     return ipa.replace("^", "").replace("-", "") + (end if end in "?!" else ".")
 

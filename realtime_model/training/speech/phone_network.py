@@ -102,7 +102,9 @@ def _fit(
     pace = torch.optim.lr_scheduler.OneCycleLR(optimizer, _RATE, total_steps=steps)
     around = torch.arange(-_EITHER_SIDE, _EITHER_SIDE + 1)
     for _ in range(_EPOCHS):
-        for batch in moments[torch.randperm(len(moments), generator=rng)].split(_BATCH):
+        mixed = moments[torch.randperm(len(moments), generator=rng)]
+        for first in range(0, len(mixed), _BATCH):
+            batch = mixed[first : first + _BATCH]
             x = heard[batch[:, None] + around]
             whole = (len(batch), 1, CEPSTRA)
             x = x * (1 + _STRETCH * torch.randn(whole, generator=rng))

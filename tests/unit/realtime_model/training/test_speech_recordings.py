@@ -160,6 +160,7 @@ def test_a_language_nobody_speaks_is_named() -> None:
     [
         ("нажмите", "ru", ["n", "a", "ʒ", "m"]),
         ("мы были", "ru", ["m", "ɨ"]),
+        ("включения", "ru", ["f", "k", "l", "u", "t", "ʃ"]),
         ("il default", "it", ["i", "l", SILENCE, "d"]),
         ("じゃあ", "ja", ["d", "ʑ", "a"]),
     ],
