@@ -1,8 +1,17 @@
 """The page of a report: one HTML file that needs no other. Light and dark follow the reader."""
 
+import base64
+from collections.abc import Iterable, Sequence
+from html import escape
 from string import Template
 
-PAGE = Template("""<!doctype html>
+import cv2
+
+from realtime_model.contract import RgbImage
+
+_JPEG_QUALITY = 85
+_WORDS = ("portrait", "style", "clip", "language", "group", "name")
+_PAGE = Template("""<!doctype html>
 <html lang="en">
 <head>
 <meta charset="utf-8">
@@ -51,29 +60,48 @@ polyline { fill: none; stroke-width: 1.8; stroke-linejoin: round; }
 </head>
 <body>
 <h1>$title</h1>
-<p>$verdict</p>
-<p class="soft">$about</p>
-<p class="soft">Made with <code>$command</code></p>
-<h2>Summary</h2>
-<div class="wide">$summary</div>
-<p class="soft small">Every figure is read off finished frames by a face landmarker, on portraits
-and voices that training never saw. A film of the rig, which acts the same clip with the true
-curve, is read the same way: its figures are what this judge gives to a perfect mouth.</p>
-$drift
-$codec
-$teacher
-<h2>Looked at closely</h2>
-<p class="key small"><span><i style="background:var(--model)"></i>mouth of the model</span>
-<span><i style="background:var(--rig)"></i>mouth of the rig</span>
-<span><i style="background:var(--loud)"></i>loudness</span>
-<span><i style="background:var(--lip)"></i>p, b, m: closed</span></p>
-$closeups
-<h2>Every portrait</h2>
-$portraits
-<h2>Groups</h2>
-<div class="wide">$groups</div>
-<h2>Clips</h2>
-<div class="wide small">$clips</div>
+$body
 </body>
 </html>
 """)
+
+
+def whole_page(title: str, body: str) -> str:
+    """The page as one text; the title is escaped, the body is HTML."""
+    return _PAGE.substitute(title=escape(title), body=body)
+
+
+def table(head: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
+    """A table; all that comes into it is escaped. Columns of words stand in front of numbers."""
+    words = [name in _WORDS for name in head]
+    body = "".join(
+        "<tr>"
+        + "".join(
+            f"<td{' class=word' if word else ''}>{_cell(value)}</td>"
+            for word, value in zip(words, row, strict=True)
+        )
+        + "</tr>"
+        for row in rows
+    )
+    return f"<table>{table_head(head, sum(words))}{body}</table>"
+
+
+def table_head(names: Sequence[str], words: int) -> str:
+    """The first row of a table, of whose columns the first ``words`` hold words."""
+    cells = (
+        f"<th{' class=word' if i < words else ''}>{escape(name.replace('_', ' '))}</th>"
+        for i, name in enumerate(names)
+    )
+    return f"<tr>{''.join(cells)}</tr>"
+
+
+def as_url(image: RgbImage) -> str:
+    """A picture as JPEG inside the page."""
+    _, jpeg = cv2.imencode(".jpg", image[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, _JPEG_QUALITY])
+    return "data:image/jpeg;base64," + base64.b64encode(jpeg.tobytes()).decode("ascii")
+
+
+def _cell(value: object) -> str:
+    if value is None:
+        return "-"
+    return f"{value:.3g}" if isinstance(value, float) else escape(str(value))

@@ -1,5 +1,7 @@
 """Curves of a clip as a small inline SVG; its colours are classes of the page, for both themes."""
 
+from collections.abc import Mapping
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -35,6 +37,15 @@ def plot(curves: Curves, title: str) -> str:
         f'<svg viewBox="0 0 {_WIDTH} {_HEIGHT}" role="img"><title>{title}</title>'
         f"{loud}{bars}{lines}{_ticks(seconds, across)}</svg>"
     )
+
+
+def key(meanings: Mapping[str, str]) -> str:
+    """What the colours of a plot mean: of ``model``, ``rig``, ``loud`` and ``lip``, those given."""
+    entries = "".join(
+        f'<span><i style="background:var(--{name})"></i>{meaning}</span>'
+        for name, meaning in meanings.items()
+    )
+    return f'<p class="key small">{entries}</p>'
 
 
 def _points(numbers: NDArray[np.int64], values: NDArray[np.float32], across: float) -> str:

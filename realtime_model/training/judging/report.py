@@ -1,15 +1,12 @@
 """Writes a judgement down: ``report.json`` for programs, ``report.html`` for people."""
 
-import base64
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from html import escape
 from pathlib import Path
+from string import Template
 
-import cv2
-
-from realtime_model.contract import RgbImage
 from realtime_model.errors import ModelError
 from realtime_model.training.judging.clip import Judged
 from realtime_model.training.judging.codec import Restored, summarise_codec
@@ -22,15 +19,39 @@ from realtime_model.training.judging.figures import (
     group,
     summarise,
 )
-from realtime_model.training.judging.page import PAGE
-from realtime_model.training.judging.plot import plot
+from realtime_model.training.judging.page import as_url, table, table_head, whole_page
+from realtime_model.training.judging.plot import key, plot
 from realtime_model.training.judging.targets import in_order, target_of
 from realtime_model.training.judging.teacher import compare
 
 _TITLE = "Judgement of the avatar"
 _CLOSEUPS = 6
-_JPEG_QUALITY = 85
-_WORDS = ("portrait", "style", "clip", "language", "group", "name")
+_BODY = Template("""<p>$verdict</p>
+<p class="soft">$about</p>
+<p class="soft">Made with <code>$command</code></p>
+<h2>Summary</h2>
+<div class="wide">$summary</div>
+<p class="soft small">Every figure is read off finished frames by a face landmarker, on portraits
+and voices that training never saw. A film of the rig, which acts the same clip with the true
+curve, is read the same way: its figures are what this judge gives to a perfect mouth.</p>
+$drift
+$codec
+$teacher
+<h2>Looked at closely</h2>
+$key
+$closeups
+<h2>Every portrait</h2>
+$portraits
+<h2>Groups</h2>
+<div class="wide">$groups</div>
+<h2>Clips</h2>
+<div class="wide small">$clips</div>""")
+_KEY = {
+    "model": "mouth of the model",
+    "rig": "mouth of the rig",
+    "loud": "loudness",
+    "lip": "p, b, m: closed",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,8 +136,7 @@ def page(judgement: Judgement) -> str:
     """The report as one self-contained HTML text."""
     asked = [name for name in judgement.summary if target_of(name).asked]
     late = missed(judgement.summary)
-    return PAGE.substitute(
-        title=_TITLE,
+    body = _BODY.substitute(
         verdict=f"{len(asked) - len(late)} of {len(asked)} targets are held.",
         about=escape(judgement.about),
         command=escape(judgement.command),
@@ -124,11 +144,13 @@ def page(judgement: Judgement) -> str:
         drift=_drift_section(judgement.drift),
         codec=_codec_section(judgement.restored),
         teacher=_teacher_section(judgement),
+        key=key(_KEY),
         closeups="\n".join(_closeup(j) for j in closeups(judgement.judged)),
         portraits="\n".join(_portrait_row(j) for j in every_portrait(judgement.judged)),
         groups=_group_table(group(judgement.figures)),
         clips=_clip_table(judgement.figures),
     )
+    return whole_page(_TITLE, body)
 
 
 def closeups(judged: Sequence[Judged], count: int = _CLOSEUPS) -> list[Judged]:
@@ -166,17 +188,17 @@ def _summary_table(summary: Mapping[str, float]) -> str:
         f"<td>{mark}</td></tr>"
         for name, meaning, value, target, mark in rows
     )
-    return f"<table>{_head(('figure', 'meaning', 'value', 'target', ''), 2)}{body}</table>"
+    return f"<table>{table_head(('figure', 'meaning', 'value', 'target', ''), 2)}{body}</table>"
 
 
 def _clip_table(figures: Sequence[ClipFigures]) -> str:
     worst_first = sorted(figures, key=lambda f: f.lips)
-    return _table(clip_fields(), [list(asdict(f).values()) for f in worst_first])
+    return table(clip_fields(), [list(asdict(f).values()) for f in worst_first])
 
 
 def _group_table(groups: Sequence[GroupFigures]) -> str:
     rows = [asdict(g) for g in groups]
-    return _table(tuple(rows[0]), [list(row.values()) for row in rows])
+    return table(tuple(rows[0]), [list(row.values()) for row in rows])
 
 
 def _drift_section(drift: Drift | None) -> str:
@@ -190,7 +212,7 @@ def _drift_section(drift: Drift | None) -> str:
     said = f"{drift.portrait} says {drift.clip} again and again for {drift.minutes:g} minutes;"
     return (
         f"<h2>The long film</h2><p>{escape(said)} its first tenth against its last.</p>"
-        f'<div class="wide">{_table(head, rows)}</div>'
+        f'<div class="wide">{table(head, rows)}</div>'
     )
 
 
@@ -199,7 +221,7 @@ def _codec_section(restored: Sequence[Restored]) -> str:
         return ""
     sheets = "".join(
         f'<img alt="rig and codec, {escape(r.portrait)}" title="{escape(r.portrait)}" '
-        f'src="{_as_url(r.sheet)}">'
+        f'src="{as_url(r.sheet)}">'
         for r in restored
     )
     return (
@@ -216,12 +238,12 @@ def _teacher_section(judgement: Judgement) -> str:
         for name, one in (("student", own), ("teacher", other)):
             f = one.figures
             rows.append([f.portrait, f.clip, name, f.lips, f.spread, f.identity_median, f.seam])
-            sheets.append(f'<img alt="{name}, {escape(f.portrait)}" src="{_as_url(one.sheet)}">')
+            sheets.append(f'<img alt="{name}, {escape(f.portrait)}" src="{as_url(one.sheet)}">')
     head = ("portrait", "clip", "name", "lips", "spread", "identity", "seam")
     return (
         "<h2>Beside the teacher</h2><p>The same clips from the network the student learned from, "
         "in forty steps with guidance; the student above, the teacher below.</p>"
-        f'<div class="wide">{_table(head, rows)}</div>{"".join(sheets)}'
+        f'<div class="wide">{table(head, rows)}</div>{"".join(sheets)}'
     )
 
 
@@ -229,7 +251,7 @@ def _portrait_row(judged: Judged) -> str:
     f = judged.figures
     return (
         f"<figure><figcaption>{escape(f'{f.portrait} ({f.style})')}</figcaption>"
-        f'<img alt="frames of {escape(f.portrait)}" src="{_as_url(judged.sheet)}"></figure>'
+        f'<img alt="frames of {escape(f.portrait)}" src="{as_url(judged.sheet)}"></figure>'
     )
 
 
@@ -240,42 +262,8 @@ def _closeup(judged: Judged) -> str:
         said += f", rig {f.rig_lips:.2f}"
     return (
         f"<figure><h3>{escape(said)}</h3>{plot(judged.curves, escape(said))}"
-        f'<img alt="frames of {escape(f.portrait)}" src="{_as_url(judged.sheet)}"></figure>'
+        f'<img alt="frames of {escape(f.portrait)}" src="{as_url(judged.sheet)}"></figure>'
     )
-
-
-def _table(head: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
-    words = [name in _WORDS for name in head]
-    body = "".join(
-        "<tr>"
-        + "".join(
-            f"<td{' class=word' if word else ''}>{_cell(value)}</td>"
-            for word, value in zip(words, row, strict=True)
-        )
-        + "</tr>"
-        for row in rows
-    )
-    return f"<table>{_head(head, sum(words))}{body}</table>"
-
-
-def _head(names: Sequence[str], words: int) -> str:
-    cells = (
-        f"<th{' class=word' if i < words else ''}>{escape(name.replace('_', ' '))}</th>"
-        for i, name in enumerate(names)
-    )
-    return f"<tr>{''.join(cells)}</tr>"
-
-
-def _cell(value: object) -> str:
-    if value is None:
-        return "-"
-    return f"{value:.3g}" if isinstance(value, float) else escape(str(value))
-
-
-def _as_url(image: RgbImage) -> str:
-    """A picture as JPEG inside the page."""
-    _, jpeg = cv2.imencode(".jpg", image[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, _JPEG_QUALITY])
-    return "data:image/jpeg;base64," + base64.b64encode(jpeg.tobytes()).decode("ascii")
 
 
 def _unwritable(out: Path, exc: OSError) -> ModelError:

@@ -27,7 +27,7 @@ from realtime_model.training.rendering import Clip
 from realtime_model.training.unet.acted import ActedClips
 from realtime_model.training.unet.denoising import UnetDenoising
 from realtime_model.training.unet.filmed import FilmedClips
-from realtime_model.training.unet.films import judge, stream, write_films
+from realtime_model.training.unet.films import Taught, judge, sitter_of, stream
 from realtime_model.training.unet.lora import merge_lora
 from realtime_model.training.unet.material import (
     Material,
@@ -38,6 +38,7 @@ from realtime_model.training.unet.material import (
     load_voice,
 )
 from realtime_model.training.unet.parts import choose, is_still
+from realtime_model.training.unet.report import write_films
 from realtime_model.training.unet.windows import UnetData
 from realtime_model.unet.building import build_unet
 from realtime_model.unet.checkpoint import load_unet_network, save_unet_network
@@ -144,24 +145,26 @@ class UnetWorkshop:
             )
 
     def films(self) -> None:
-        """Stream clips that were taught, with the finished weights; figures and a sheet of them."""
+        """Stream clips that were taught, with the finished weights; write a report of them."""
         preset = Path(self.recipe.preset)
         if not preset.is_file():
             raise missing(preset, "student")
         engine = build_unet(preset, read_config(preset))
         pictures, data = self.pictures(), self.windows()[0]
         spoken = {clip.name: clip.audio for clip in self._spoken()}
-        taught = [p for p in data.played if p.clip in spoken][: self.recipe.pictures.films]
-        names = torch.load(self._played("train") / "faces.pt", weights_only=True)["names"]
-        landmarker, found = FaceLandmarker(), []
-        for number, played in enumerate(taught):
+        faces = torch.load(self._played("train") / "faces.pt", weights_only=True)
+        chosen = [p for p in data.played if p.clip in spoken][: self.recipe.pictures.films]
+        taught = [Taught(sitter_of(faces, p.face, pictures), p, spoken[p.clip]) for p in chosen]
+        landmarker, found, hop = FaceLandmarker(), [], engine.config.geometry.hop_frames
+        for number, clip in enumerate(taught):
             with torch.inference_mode():
-                portrait = engine.network.portrait(*data.sitting(torch.tensor([played.face])))
-            made = torch.cat(list(stream(engine, portrait, spoken[played.clip])))
-            other, who = taught[(number + 1) % len(taught)], names[played.face]
-            found.append(judge(who, played, other, pictures, made, landmarker))
-            Console().print(str(found[-1][0]), soft_wrap=True, highlight=False)
-        write_films(found, self.runs / "films")
+                who = torch.tensor([clip.played.face])
+                portrait = engine.network.portrait(*data.sitting(who))
+            made = torch.cat(list(stream(engine, portrait, clip.audio)))
+            other = taught[(number + 1) % len(taught)]
+            found.append(judge(clip, other, pictures, made, landmarker, hop_frames=hop))
+            Console().print(str(found[-1].figures), soft_wrap=True, highlight=False)
+        write_films(found, self.runs / "films", engine.config)
 
     def pictures(self) -> ImageLatents:
         """The autoencoder between pictures and latents."""

@@ -2,7 +2,6 @@
 
 import json
 from dataclasses import replace
-from html.parser import HTMLParser
 from pathlib import Path
 
 import numpy as np
@@ -20,6 +19,7 @@ from realtime_model.training.judging.report import (
     page,
     write_report,
 )
+from tests.fakes.html import needs_no_other_file, read
 from tests.fakes.judged import judged
 
 
@@ -42,36 +42,10 @@ def judgement() -> Judgement:
     )
 
 
-class Reader(HTMLParser):
-    """Collects what a browser would show, fetch or run; counts what is left open."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.text: list[str] = []
-        self.sources: list[str] = []
-        self.tags: list[str] = []
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.tags.append(tag)
-        self.sources += [value or "" for name, value in attrs if name in ("src", "href")]
-
-    def handle_data(self, text: str) -> None:
-        self.text.append(text)
-
-
-def read(html: str) -> Reader:
-    reader = Reader()
-    reader.feed(html)
-    return reader
-
-
 def test_the_page_needs_no_other_file(judgement: Judgement) -> None:
     html = page(judgement)
-    found = read(html)
-    assert len(found.sources) == 7
-    assert all(source.startswith("data:image/jpeg;base64,/9j/") for source in found.sources)
-    assert not {"script", "link", "iframe"} & set(found.tags)
-    assert "url(" not in html
+    assert len(read(html).sources) == 7
+    assert needs_no_other_file(html)
     assert "prefers-color-scheme: dark" in html
 
 

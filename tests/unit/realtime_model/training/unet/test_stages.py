@@ -45,6 +45,9 @@ def test_all_stages_in_order_end_in_weights_that_stream(
     sheet = cv2.imread(str(films / "sheet.png"))
     assert sheet is not None
     assert sheet.shape == (2 * 2 * 64, 8 * 64, 3)  # truth over stream, of each clip
+    report = (films / "report.html").read_text()
+    assert all(row["clip"] in report for row in figures)
+    assert report.count('class="model"') == report.count("<img") == 2
     # Finished: run again, they do nothing and harm nothing.
     weights = Path(recipe.preset).with_suffix(".safetensors")
     before = weights.read_bytes()
