@@ -132,7 +132,7 @@ class Backbone(nn.Module):
     def __init__(self, config: ModelConfig) -> None:
         super().__init__()
         settings = config.denoiser
-        token, tokens = config.audio.token_dim, 2 * config.audio.margin_frames + 1
+        token, tokens = config.audio.token_dim, 2 * config.audio.margin_frames + 2
         heads = [w // settings.head_dim for w in (_widths(settings.widths))]
         widths = _widths(settings.widths)
         self.time = TimeEmbedding(settings.temb)
@@ -197,7 +197,7 @@ class Backbone(nn.Module):
         """Prepare what all steps of a chunk share.
 
         Args:
-            tokens: audio tokens around each frame, (b, f, 2m + 1, d); see `no_audio` for guidance.
+            tokens: of `AudioEncoder.around`, (b, f, 2m + 2, d); see `no_audio` for guidance.
             motion: ReferenceNet's features of the motion frames, (b * n, cells, c) per site.
             gesture: (b, f, 5), see `realtime_model.gestures`.
             speed_deg: (b, f) degrees a frame.

@@ -3,7 +3,7 @@
 Everything is causal: the token of frame k depends on samples up to the end of frame k and at most
 ``PAST_FRAMES`` frames back, so a window that carries that much past gives the same tokens as the
 whole recording. Looking ahead is the caller's: EMO shows each frame the tokens of its neighbours
--m..+m.
+-m..+m. `AudioEncoder.around` shows it one more: how a mouth looks that says this.
 """
 
 import math
@@ -13,6 +13,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from realtime_model.config import AudioConfig
+from realtime_model.rig import arkit_labels
 
 SAMPLE_RATE_HZ = 16_000
 _HOP = 160
@@ -21,6 +22,15 @@ _WINDOW = 400
 _PER_FRAME = 4  # mel frames of 10 ms in a video frame of 40 ms
 _FLOOR = 1e-5
 _DILATIONS = (1, 2, 2)
+MOUTH_SHAPES = tuple(
+    i
+    for i, name in enumerate(arkit_labels())
+    if name.startswith(("jaw", "mouth", "tongue", "cheekPuff"))
+)
+"""Of the 52 ARKit shapes those that sound decides."""
+SHAPE_SCALE = 0.12
+"""Typical deviation of a shape in speech."""
+_READER_WIDTH = 128
 # Mel window 240 samples, convolutions 4 + 3 + 2 * 3 mel frames, then 2 * sum(dilations) frames.
 PAST_FRAMES = math.ceil((240 / _HOP + 4 + 3 + 6) / _PER_FRAME) + 2 * sum(_DILATIONS)
 
@@ -64,6 +74,13 @@ class AudioEncoder(nn.Module):
         self.mix = nn.ModuleList(nn.Conv1d(width, width, 1) for _ in _DILATIONS)
         self.out_norm = _StepNorm(width)
         self.out = nn.Conv1d(width, config.token_dim, 1)
+        self.margin = config.margin_frames
+        self.reader = nn.Sequential(
+            nn.Linear(config.token_dim * (2 * self.margin + 1), _READER_WIDTH),
+            nn.GELU(),
+            nn.Linear(_READER_WIDTH, len(MOUTH_SHAPES)),
+        )
+        self.said = nn.Linear(len(MOUTH_SHAPES), config.token_dim)
 
     def forward(self, samples: Tensor) -> Tensor:
         """Return tokens (b, frames, token_dim) of samples (b, 640 * frames) in [-1, 1]."""
@@ -79,6 +96,21 @@ class AudioEncoder(nn.Module):
             h = h + mix(F.gelu(dilated(F.pad(norm(h), (2 * dilation, 0)))))
         tokens: Tensor = self.out(self.out_norm(h))
         return tokens.transpose(1, 2)
+
+    def around(self, tokens: Tensor) -> Tensor:
+        """What a frame is shown of tokens (b, m + frames + m, d): (b, frames, 2m + 2, d).
+
+        The tokens of its neighbours, and what they mean for the mouth as a token of its own. The
+        backbone need not find out again what the encoder was taught first.
+        """
+        near = neighbours(tokens, self.margin)
+        said: Tensor = self.said(self.reader(near.flatten(2)) / SHAPE_SCALE)
+        return torch.cat([near, said[:, :, None]], 2)
+
+    def mouth(self, tokens: Tensor) -> Tensor:
+        """Activations (b, frames, shapes) of `MOUTH_SHAPES` from tokens (b, m + frames + m, d)."""
+        shapes: Tensor = self.reader(neighbours(tokens, self.margin).flatten(2))
+        return shapes
 
 
 class _StepNorm(nn.LayerNorm):

@@ -13,7 +13,6 @@ from realtime_model.contract import AudioWindow, RgbImage, StreamOptions
 from realtime_model.denoiser import ReferenceCache
 from realtime_model.engine import Velocity, denoise, draw_gestures
 from realtime_model.facemap import draw_face_map, lips_at_rest
-from realtime_model.features import neighbours
 from realtime_model.gestures import blinks
 from realtime_model.glide import glide, part_cells
 from realtime_model.layers import KeyValue
@@ -108,12 +107,14 @@ class TinyEngine:
         )
 
     def hear(self, windows: Sequence[AudioWindow]) -> Tensor:
-        """Audio tokens around each frame of the hop, (b, f, 2m + 1, d)."""
+        """Audio tokens around each frame of the hop, (b, f, 2m + 2, d)."""
         geometry, margin = self.config.geometry, self.config.audio.margin_frames
         samples = torch.from_numpy(np.stack([w.samples for w in windows]))
         tokens = self.network.audio(samples)
         first = geometry.past_frames - margin
-        return neighbours(tokens[:, first : first + geometry.hop_frames + 2 * margin], margin)
+        return self.network.audio.around(
+            tokens[:, first : first + geometry.hop_frames + 2 * margin]
+        )
 
     def velocity(self, states: Sequence[State], heard: Tensor, chunks: Sequence[int]) -> Velocity:
         """The backbone on one chunk a stream; see `engine.Engine`."""

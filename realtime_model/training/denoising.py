@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from realtime_model.denoiser import Conditions, ReferenceCache
 from realtime_model.errors import TrainingError
-from realtime_model.features import PAST_FRAMES, neighbours
+from realtime_model.features import PAST_FRAMES
 from realtime_model.network import EmoNetwork
 from realtime_model.schedule import add_noise, sample
 from realtime_model.training.windows import ClipWindows, DiffusionData
@@ -187,14 +187,13 @@ class TinyDenoising(Denoising):
 
     def __init__(self, network: EmoNetwork) -> None:
         super().__init__()
-        self.margin = network.config.audio.margin_frames
         self.audio = network.audio
         self.reference = network.reference
         self.backbone = network.backbone
 
     def tokens(self, sound: Tensor) -> Tensor:
-        """Audio tokens around each frame, (b, f, 2m + 1, d), of the log-mels of a window."""
-        return neighbours(self.audio.from_mel(sound)[:, PAST_FRAMES:], self.margin)
+        """Audio tokens around each frame, (b, f, 2m + 2, d), of the log-mels of a window."""
+        return self.audio.around(self.audio.from_mel(sound)[:, PAST_FRAMES:])
 
     def deafened(self, tokens: Tensor, gone: Tensor) -> Tensor:
         return torch.where(gone[:, None, None, None], self.backbone.no_audio, tokens)

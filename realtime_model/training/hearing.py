@@ -19,23 +19,17 @@ from rich.console import Console
 from torch import Tensor, nn
 
 from realtime_model.config import AudioConfig
-from realtime_model.features import AudioEncoder, neighbours
+from realtime_model.features import MOUTH_SHAPES, SHAPE_SCALE, AudioEncoder
 from realtime_model.rig import arkit_labels
 from realtime_model.training.correlation import correlation
 from realtime_model.training.loop import Loop, Step
 from realtime_model.training.rendering import Clip
 from realtime_model.training.speech.augment import AugmentOdds, augmented
 
-MOUTH_SHAPES = tuple(
-    i
-    for i, name in enumerate(arkit_labels())
-    if name.startswith(("jaw", "mouth", "tongue", "cheekPuff"))
-)
 JAW = arkit_labels().index("jawOpen")
 # Log-mel of digital silence, see `features.LogMel`.
 QUIET = (math.log(1e-5) + 5) / 4
 _SPAN = 60  # frames a training row
-_SCALE = 0.12  # typical deviation of a shape, so that the loss is about one
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,22 +44,16 @@ class HearingRecipe:
 
 
 class Listener(nn.Module):
-    """Audio encoder with a small head that reads the mouth's shapes off its tokens."""
+    """Audio encoder, asked for the mouth's shapes."""
 
     def __init__(self, config: AudioConfig) -> None:
         super().__init__()
         self.margin = config.margin_frames
         self.encoder = AudioEncoder(config)
-        self.head = nn.Sequential(
-            nn.Linear(config.token_dim * (2 * config.margin_frames + 1), 128),
-            nn.GELU(),
-            nn.Linear(128, len(MOUTH_SHAPES)),
-        )
 
     def forward(self, mel: Tensor) -> Tensor:
         """Shapes (b, frames - 2m, shapes) of log-mels (b, 4 * frames, mels)."""
-        out: Tensor = self.head(neighbours(self.encoder.from_mel(mel), self.margin).flatten(2))
-        return out
+        return self.encoder.mouth(self.encoder.from_mel(mel))
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,7 +159,7 @@ def train_listener(
         guess = listener(torch.from_numpy(np.stack(mels)).float())
         truth = torch.from_numpy(np.stack(mouths))[:, margin:-margin]
         skip = 10  # the first frames of a row lack their past
-        error = (guess[:, skip:] - truth[:, skip:]) / _SCALE
+        error = (guess[:, skip:] - truth[:, skip:]) / SHAPE_SCALE
         return Step(
             F.smooth_l1_loss(error, torch.zeros_like(error)), {"rms": error.pow(2).mean().sqrt()}
         )

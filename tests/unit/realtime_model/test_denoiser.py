@@ -25,7 +25,7 @@ class Scene:
         margin, token = config.audio.margin_frames, config.audio.token_dim
         self.noisy = torch.randn(ROWS, FRAMES, config.denoiser.channels, 8, 8)
         self.level = torch.tensor([1.0, 0.6])
-        self.tokens = torch.randn(ROWS, FRAMES, 2 * margin + 1, token)
+        self.tokens = torch.randn(ROWS, FRAMES, 2 * margin + 2, token)
         self.past = torch.randn(ROWS, KEPT, config.denoiser.channels, 8, 8)
         self.picture, self.face_map = torch.rand(ROWS, 3, 64, 64), torch.rand(ROWS, 10, 64, 64)
         self.lips = torch.tensor([[0.01, 0.4], [0.11, 0.45]])

@@ -4,7 +4,14 @@ import pytest
 import torch
 
 from realtime_model.config import AudioConfig, ModelConfig
-from realtime_model.features import PAST_FRAMES, AudioEncoder, LogMel, neighbours
+from realtime_model.features import (
+    MOUTH_SHAPES,
+    PAST_FRAMES,
+    SHAPE_SCALE,
+    AudioEncoder,
+    LogMel,
+    neighbours,
+)
 from realtime_model.geometry import WindowGeometry
 
 FRAME = 640
@@ -82,6 +89,17 @@ def test_neighbours_are_the_frames_around_each() -> None:
     around = neighbours(tokens, 2)
     assert around.shape == (1, 3, 5, 1)
     assert around[0, :, :, 0].tolist() == [[0, 1, 2, 3, 4], [1, 2, 3, 4, 5], [2, 3, 4, 5, 6]]
+
+
+def test_a_frame_is_shown_its_neighbours_and_the_mouth_they_mean(encoder: AudioEncoder) -> None:
+    width = encoder.out.out_channels
+    tokens = torch.randn(2, 9, width, dtype=torch.float64)
+    around = encoder.around(tokens)
+    assert around.shape == (2, 5, 6, width)
+    assert torch.equal(around[:, :, :5], neighbours(tokens, 2))
+    mouth = encoder.mouth(tokens)
+    assert mouth.shape == (2, 5, len(MOUTH_SHAPES))
+    assert torch.allclose(around[:, :, 5], encoder.said(mouth / SHAPE_SCALE))
 
 
 def test_silence_and_full_scale_stay_in_range() -> None:

@@ -8,10 +8,10 @@ import torch
 from numpy.typing import NDArray
 
 from realtime_model.config import ModelConfig
+from realtime_model.features import MOUTH_SHAPES
 from realtime_model.training import hearing
 from realtime_model.training.hearing import (
     JAW,
-    MOUTH_SHAPES,
     HeardClip,
     HearingRecipe,
     Listener,
