@@ -56,6 +56,7 @@ class Figures:
         psnr: of the frames against those, dB.
         sharpness: of the face, over the portrait's.
         seam: how much more the face changes from hop to hop than within one; 1 is no seam.
+        lost: share of the frames in which no face was found; there the opening stands still.
     """
 
     clip: str
@@ -67,6 +68,7 @@ class Figures:
     psnr: float
     sharpness: float
     seam: float
+    lost: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,22 +131,24 @@ def judge(
     latents = torch.from_numpy(taught.played.latent.astype(np.float32))
     true = pictures.decode(latents).numpy(force=True)
     seen = pictures.decode(streamed[: len(true)]).numpy(force=True)
-    opening, in_true = (track(_large(f), landmarker).opening for f in (seen, true))
+    read, in_true = (track(_large(frames), landmarker) for frames in (seen, true))
     error = np.square(seen.astype(np.float64) - true).mean()
     figures = Figures(
         taught.played.clip,
         taught.sitter.name,
-        lips=correlation(opening, lips),
-        shuffled=correlation(opening, other.played.lips[:, 0]),
-        ceiling=correlation(in_true, lips),
-        spread=float(opening.std() / max(float(in_true.std()), 1e-6)),
+        lips=correlation(read.opening, lips),
+        shuffled=correlation(read.opening, other.played.lips[:, 0]),
+        ceiling=correlation(in_true.opening, lips),
+        spread=float(read.opening.std() / max(float(in_true.opening.std()), 1e-6)),
         psnr=float(10 * np.log10(255**2 / max(error, 1e-9))),
         sharpness=sharpness_ratio(seen, portrait),
         seam=seam_score(seen, portrait, hop_frames),
+        lost=read.lost / len(seen),
     )
     chosen = np.linspace(0, len(true) - 1, _SHOWN).astype(int)
     strip = np.concatenate([np.concatenate(list(rows[chosen]), 1) for rows in (true, seen)])
-    return Streamed(figures, _curves(taught, opening, in_true), np.asarray(strip, np.uint8))
+    curves = _curves(taught, read.opening, in_true.opening)
+    return Streamed(figures, curves, np.asarray(strip, np.uint8))
 
 
 def _curves(taught: Taught, opening: NDArray[np.float32], in_true: NDArray[np.float32]) -> Curves:

@@ -29,7 +29,8 @@ _BODY = Template("""<p>$verdict</p>
 opening of the mouth is read off the finished frames by a face landmarker. lips: its correlation
 with what was taught; shuffled: with another clip; ceiling: the same off the frames that were
 taught. spread: how far the mouth moves, over how far it does there. psnr: against those frames, dB.
-sharpness: of the face, over the portrait's. seam: change from hop to hop, over that within one.</p>
+sharpness: of the face, over the portrait's. seam: change from hop to hop, over that within one.
+lost: share of the frames in which no face is found; there the curve stands still.</p>
 <h2>Every clip</h2>
 $key
 $clips""")

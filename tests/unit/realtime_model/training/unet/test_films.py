@@ -85,6 +85,7 @@ def test_what_was_taught_is_judged_as_perfect(perfect: Streamed) -> None:
     assert figures.psnr == pytest.approx(10 * np.log10(255**2 / 1e-9))
     assert figures.sharpness == pytest.approx(1, abs=0.3)
     assert 0.5 < figures.seam < 2
+    assert figures.lost == 0
     assert len(curves.model) == len(curves.rig) == len(curves.loudness) == 24
     # Both are measured in speaking ranges, so that they lie over each other.
     assert float(np.abs(curves.model - curves.rig).mean()) < 0.15
@@ -109,7 +110,10 @@ def test_a_seam_and_a_blur_are_seen(scene: Scene, perfect: Streamed) -> None:
     assert scene.judged(jumping).figures.seam > 2 * perfect.figures.seam
     blurred = scene.streamed(1)
     blurred[:, 8:] = 0  # only the most frequent patterns are left
-    assert scene.judged(blurred).figures.sharpness < 0.7 * perfect.figures.sharpness
+    blurred[12:] = 0  # and in half of the film nobody is left
+    found = scene.judged(blurred).figures
+    assert found.lost == 0.5
+    assert found.sharpness < 0.7 * perfect.figures.sharpness
 
 
 def test_the_page_shows_every_clip_and_needs_no_other_file(
