@@ -143,7 +143,8 @@ def test_late_sound_is_found_and_put_back(
     (fine,), (moved,) = (
         manifest["files"][f"anna/{name}.mp4"]["clips"] for name in ("fine", "late sound")
     )
-    assert moved["lag_frames"] == fine["lag_frames"] - 5  # 200 ms
+    # 200 ms later; what lies between two frames may be rounded either way.
+    assert abs(moved["lag_frames"] - (fine["lag_frames"] - 5)) <= 1
     assert moved["moved_frames"] == moved["lag_frames"]
     assert "earlier" in " ".join(moved["lacks"])
     audio = read_clip(dataset / "clips" / f"{moved['name']}.npz").audio.astype(float)
