@@ -90,6 +90,11 @@ class ClipFigures:
         """What a listener would say first: its style if it is not plain speech, or its language."""
         return tongue_of(self.clip, self.language)
 
+    @property
+    def is_recorded(self) -> bool:
+        """Whether a person spoke it: its curve is then as good as the alignment of its text."""
+        return self.clip.startswith("prompts-")
+
 
 @dataclass(frozen=True, slots=True)
 class GroupFigures:
@@ -159,7 +164,8 @@ def values(figures: Sequence[ClipFigures], name: str) -> NDArray[np.float64]:
 def summarise(figures: Sequence[ClipFigures]) -> dict[str, float]:
     """Means, medians and extremes over all clips; what no clip can tell is left out.
 
-    The lips of every tongue have a figure of their own, ``lips_it``, ``lips_sung``...
+    The lips of every tongue have a figure of their own, ``lips_it``, ``lips_sung``..., and so have
+    the clips whose voices tell the times of their sounds, and those that people spoke.
     """
     out = {
         name: float(reduce(found))
@@ -172,6 +178,14 @@ def summarise(figures: Sequence[ClipFigures]) -> dict[str, float]:
     for tongue in sorted({f.tongue for f in figures}):
         found = values([f for f in figures if f.tongue == tongue], "lips")
         out[f"lips_{tongue}"] = float(found.mean())
+    recorded = [f for f in figures if f.is_recorded]
+    timed = [f for f in figures if not f.is_recorded]
+    for kind, some in (("timed", timed), ("recorded", recorded)):
+        if some:
+            out[f"lips_{kind}"] = float(values(some, "lips").mean())
+    for name, count in (("closures", "closures_of"), ("vowels_above", "vowels_of")):
+        if (share := _pooled(recorded, name, count)) is not None:
+            out[f"{name}_recorded"] = share
     return {name: round(value, 4) for name, value in out.items()}
 
 

@@ -103,6 +103,20 @@ def test_every_tongue_is_held_to_a_target_of_its_own(good: ClipFigures, poor: Cl
     assert held == {"lips_en": False, "lips_it": True, "lips_sung": False}
 
 
+def test_people_are_told_from_voices_that_know_their_times(
+    good: ClipFigures, poor: ClipFigures
+) -> None:
+    person = replace(poor, clip="prompts-it-carlo-heldout-0003", closures=0.5, closures_of=4)
+    summary = summarise([good, replace(good, lips=0.8), person])
+    assert summary["lips_timed"] == pytest.approx(0.85)
+    assert summary["lips_recorded"] == 0.5
+    assert summary["closures_recorded"] == 0.5
+    assert summary["vowels_above_recorded"] == pytest.approx(0.8)
+    alone = summarise([good])
+    assert not {"lips_recorded", "closures_recorded", "vowels_above_recorded"} & alone.keys()
+    assert "lips_timed" not in summarise([person])
+
+
 def test_groups_are_tongues_languages_styles_and_voices(
     good: ClipFigures, poor: ClipFigures
 ) -> None:

@@ -65,13 +65,13 @@ def test_names_cannot_write_into_the_page(judgement: Judgement) -> None:
 
 def test_a_missed_target_is_marked_and_counted(judgement: Judgement) -> None:
     late = missed(judgement.summary)
-    assert late == ["lips_mean", "lips_worst", "lips_it", "drift_colour"]
+    assert late == ["lips_mean", "lips_worst", "lips_it", "lips_timed", "drift_colour"]
     assert page(judgement).count('class="missed"') == len(late)
     assert judgement.summary["drift_colour"] == 0.5
     better = replace(judgement, judged=[judged("anna", 0.9)], drift=None)
     assert missed(better.summary) == []
     assert 'class="missed"' not in page(better)
-    assert "20 of 20 targets are held." in page(better)
+    assert "21 of 21 targets are held." in page(better)
 
 
 def test_the_worst_clip_is_looked_at_closely() -> None:
