@@ -42,6 +42,10 @@ _MOST_TOKENS = 510  # that the voices have a style for
 _OTHER_TONGUE = re.compile(r"\([a-z^-]+\)")
 """How espeak-ng marks a word it reads in another language; the mark is not said."""
 
+_REDUCED = re.compile(r"(?<=\S)ʌ(?![^aeiouyɑæəɛɔɨɪʌ\s]*ˈ)|(?<=[^ˈ\s])a(?=[\s,]|$)")
+"""Russian o and a, which espeak-ng writes as open vowels wherever they are unstressed: right before
+the stress and at the start of a word they are, elsewhere the mouth hardly opens."""
+
 _ESPEAK_TO_KOKORO = {
     "a^ɪ": "I", "a^ʊ": "W", "e^ɪ": "A", "o^ʊ": "O", "ə^ʊ": "Q", "ɔ^ɪ": "Y",
     "d^z": "ʣ", "t^s": "ʦ", "d^ʒ": "ʤ", "t^ʃ": "ʧ", "s^s": "s", "g": "ɡ",
@@ -86,6 +90,7 @@ def kokoro_alphabet(text: str, language: str) -> str:
         ipa = ipa.replace(tied, letter)
     if language == "ru":
         ipa = ipa.replace("y", "ɨ")  # espeak-ng's letter for unrounded ы
+        ipa = _REDUCED.sub("ə", ipa)
         ipa = ipa.replace('u"', "u")  # and for ю between soft consonants; a quote would be a pause
     end = text.strip()[-1]
     return ipa.replace("^", "").replace("-", "") + (end if end in "?!" else ".")

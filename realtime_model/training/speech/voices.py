@@ -8,12 +8,16 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.signal import resample_poly
 
+from realtime_model.training.speech.articulation import is_vowel
 from realtime_model.training.speech.phones import SILENCE, Phone, merged_silence, shifted
 
 SAMPLE_RATE_HZ = 16_000
 
 _HEARD_STEP_S = 0.01
 _EDGE_S = 0.04
+_SOUNDS_ABOVE, _VOWEL_SOUNDS_ABOVE = 1e-4, 1e-3
+"""Power over that of the loudest 10 ms, -40 and -30 dB. An engine may count the breath after a
+phrase to its last vowel; a vowel is louder than a breath, a final /t/ or /f/ is not."""
 _HUSH = 1e-9
 
 Samples = NDArray[np.float32]
@@ -64,32 +68,32 @@ def recording(samples: Samples, rate_hz: int, phones: list[Phone]) -> Recording:
         for phone in phones
         if phone.start_s < end_s and phone.end_s > 0
     ]
-    heard = _audible(at_16k)
+    loudness = _loudness(at_16k)
     full: list[Phone] = [Phone(SILENCE, 0.0, inside[0].start_s if inside else end_s)]
     for i, phone in enumerate(inside):
         before = i == 0 or inside[i - 1].ipa == SILENCE
         after = i == len(inside) - 1 or inside[i + 1].ipa == SILENCE
-        full += _cut_to_sound(phone, heard, before=before, after=after)
+        full += _cut_to_sound(phone, loudness, before=before, after=after)
     full.append(Phone(SILENCE, full[-1].end_s, end_s))
     return Recording(at_16k, merged_silence(full))
 
 
-def _audible(samples: Samples) -> NDArray[np.bool_]:
-    """Return for every 10 ms whether it is louder than 40 dB below the loudest."""
+def _loudness(samples: Samples) -> NDArray[np.floating]:
+    """Return for every 10 ms its power over that of the loudest."""
     step = round(_HEARD_STEP_S * SAMPLE_RATE_HZ)
     power = np.square(samples[: len(samples) // step * step].reshape(-1, step)).mean(axis=1)
-    heard: NDArray[np.bool_] = power > 1e-4 * power.max(initial=_HUSH)
-    return heard
+    return np.asarray(power / power.max(initial=_HUSH))
 
 
 def _cut_to_sound(
-    phone: Phone, heard: NDArray[np.bool_], *, before: bool, after: bool
+    phone: Phone, loudness: NDArray[np.floating], *, before: bool, after: bool
 ) -> list[Phone]:
     """Give the silent edges of a phone to the silence ``before`` or ``after`` it."""
     if phone.ipa == SILENCE or not (before or after):
         return [phone]
-    first = int(phone.start_s / _HEARD_STEP_S)
-    loud = np.flatnonzero(heard[first : int(phone.end_s / _HEARD_STEP_S)]) + first
+    first, last = int(phone.start_s / _HEARD_STEP_S), int(phone.end_s / _HEARD_STEP_S)
+    least = _VOWEL_SOUNDS_ABOVE if is_vowel(phone.ipa) else _SOUNDS_ABOVE
+    loud = np.flatnonzero(loudness[first:last] > least) + first
     if not len(loud):
         return [phone]
     # A stop is silent before its burst, so a phone keeps a little of the hush at its edges.

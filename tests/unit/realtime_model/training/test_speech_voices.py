@@ -48,6 +48,16 @@ def test_a_sound_that_was_given_the_pause_after_it_is_cut_to_what_is_heard() -> 
     assert_gapless(made)
 
 
+def test_a_breath_is_no_part_of_the_vowel_before_it() -> None:
+    samples = burst(0.3, 0.5, 1.2)
+    samples[8_000:16_000] += 0.0042 * np.sin(np.arange(8_000)).astype(np.float32)  # -37 dB
+    vowel = recording(samples, 16_000, [Phone("a", 0.3, 0.9)])
+    assert vowel.phones[1].end_s == pytest.approx(0.54, abs=0.011)
+    # A soft consonant may be as quiet as that.
+    spoken = recording(samples, 16_000, [Phone("a", 0.3, 0.5), Phone("f", 0.5, 0.9)])
+    assert spoken.phones[2].end_s == pytest.approx(0.9)
+
+
 def test_phones_outside_the_sound_are_cut_off() -> None:
     phones = [Phone(SILENCE, -0.06, 0.1), Phone("a", 0.1, 0.3), Phone("t", 0.3, 0.4)]
     made = recording(burst(0.1, 0.3, 0.3), 16_000, phones)
