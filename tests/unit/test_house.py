@@ -3,6 +3,7 @@
 import re
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -113,6 +114,18 @@ def test_every_pin_is_exact() -> None:
     assert [
         line for line in pins if not re.fullmatch(r"[A-Za-z0-9._-]+==[0-9][A-Za-z0-9.]*", line)
     ] == []
+
+
+def test_every_extra_that_is_named_exists() -> None:
+    declared = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+    extras = declared["project"]["optional-dependencies"].keys()
+    named = {
+        extra
+        for path in tracked_files()
+        if path.suffix in {".py", ".md"}
+        for extra in re.findall(r"emolive\[([a-z0-9-]+)\]", path.read_text(encoding="utf-8"))
+    }
+    assert {"evaluate", "sd15"} <= named <= extras
 
 
 def test_tests_lie_in_a_category() -> None:
