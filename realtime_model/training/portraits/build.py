@@ -6,7 +6,11 @@ from pathlib import Path
 from realtime_model.training.portraits.filters import collect_filtered
 from realtime_model.training.portraits.morphs import collect_morphs
 from realtime_model.training.portraits.photos import collect_photos
-from realtime_model.training.portraits.renders import collect_children, collect_renders
+from realtime_model.training.portraits.renders import (
+    collect_children,
+    collect_crowd,
+    collect_renders,
+)
 from realtime_model.training.portraits.studio import Studio
 
 Stage = Callable[[Studio, Path], Iterator[str]]
@@ -18,4 +22,5 @@ STAGES: tuple[tuple[str, Stage], ...] = (
     ("filters", collect_filtered),
     ("renders", collect_renders),
     ("children", collect_children),
+    ("crowd", collect_crowd),
 )

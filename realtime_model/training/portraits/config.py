@@ -101,6 +101,8 @@ class PortraitsConfig:
         max_outside: share of a square that may lie beyond its picture.
         min_face_px: narrower faces in the source are left out.
         head_package: name of the package whose head shapes are rendered.
+        crowd: more people rendered like the others, of seeds of their own: those stay who they are
+            however many are asked for here.
         children: rendered besides; a changed line needs a new name, or the old picture stays.
         identities: portrait name to identity, where one person is in several pictures.
         heldout: identities that training never sees.
@@ -117,6 +119,7 @@ class PortraitsConfig:
     renders: Plan
     morphs: Plan
     filters: Plan
+    crowd: Plan
     children: tuple[Child, ...]
     identities: Mapping[str, str]
     heldout: tuple[str, ...]
@@ -142,10 +145,10 @@ class PortraitsConfig:
     def fingerprint(self) -> str:
         """Return a short hash of all that decides the pixels of the others.
 
-        The exclude list decides none, and a child those of its own name alone.
+        The exclude list decides none; the crowd and a child those of their own names alone.
         """
         facts = dataclasses.asdict(dataclasses.replace(self, exclude=()))
-        del facts["children"]
+        del facts["children"], facts["crowd"]
         return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()[:16]
 
 

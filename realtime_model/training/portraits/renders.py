@@ -1,6 +1,6 @@
 """Portraits of invented people, rendered from the head shapes of a package."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -18,13 +18,31 @@ _OVERSAMPLING = 2
 
 def collect_renders(studio: Studio, packages_folder: Path) -> Iterator[str]:
     """Add the configured number of invented people per split; all are different identities."""
-    plan, package = studio.config.renders, studio.config.package(studio.config.head_package)
+    plan = studio.config.renders
     names = [(s, f"render-{s}-{n:03d}") for s in SPLITS for n in range(plan.count(s))]
+    seeded = [(s, name, plan.seed * 10_000 + number) for number, (s, name) in enumerate(names)]
+    yield from _collect_people(studio, packages_folder, seeded)
+
+
+def collect_crowd(studio: Studio, packages_folder: Path) -> Iterator[str]:
+    """Add more invented people; how many of one split changes nobody's face in the other."""
+    plan = studio.config.crowd
+    seeded = [
+        (split, f"crowd-{split}-{n:03d}", plan.seed * 10_000 + 5_000 * side + n)
+        for side, split in enumerate(SPLITS)
+        for n in range(plan.count(split))
+    ]
+    yield from _collect_people(studio, packages_folder, seeded)
+
+
+def _collect_people(
+    studio: Studio, packages_folder: Path, seeded: Sequence[tuple[Split, str, int]]
+) -> Iterator[str]:
+    package = studio.config.package(studio.config.head_package)
     mesh: HeadMesh | None = None
-    for number, (split, name) in enumerate(names):
+    for split, name, seed in seeded:
         if name not in studio:
             mesh = mesh or HeadMesh(fetch_package(package, packages_folder))
-            seed = plan.seed * 10_000 + number
             chance = np.random.default_rng(seed)
             origin = _origin(studio, name, split, f"rendered person {seed}")
             _render(studio, mesh, invent(chance), origin, chance)

@@ -8,12 +8,17 @@ import pytest
 from realtime_model.contract import RgbImage
 from realtime_model.face import FaceLandmarker
 from realtime_model.portrait import frame_portrait
+from realtime_model.training.portraits import renders
 from realtime_model.training.portraits.config import Package, PortraitsConfig, load_config
 from realtime_model.training.portraits.crop import crop_square, face_height, square_around
 from realtime_model.training.portraits.filters import FILTERS
 from realtime_model.training.portraits.manifest import Portrait, load_manifest
 from realtime_model.training.portraits.morphs import Sitter, choose_pairs, face_mask, morph, warp_to
-from realtime_model.training.portraits.renders import collect_children, collect_renders
+from realtime_model.training.portraits.renders import (
+    collect_children,
+    collect_crowd,
+    collect_renders,
+)
 from realtime_model.training.portraits.sheet import write_sheets
 from realtime_model.training.portraits.studio import Origin, Studio, read_rgb, share_outside
 
@@ -219,6 +224,37 @@ def test_a_finished_stage_still_names_its_portraits_and_opens_no_package(
     studio = Studio(dataclasses.replace(config, renders=plan), tmp_path)
     studio.add("render-train-000", sitters[0].image, origin("render-train-000"), face_px=200)
     assert list(collect_renders(studio, tmp_path / "nowhere")) == ["render-train-000"]
+
+
+def test_a_larger_crowd_begins_with_the_smaller_one(
+    tmp_path: Path,
+    config: PortraitsConfig,
+    sitters: list[Sitter],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Rendering takes seconds a head, so heads are only counted here, by what they are drawn of."""
+    drawn: list[tuple[str, str]] = []
+
+    def note(studio: Studio, mesh: object, person: object, origin: Origin, chance: object) -> None:
+        drawn.append((origin.identity, origin.source))
+
+    monkeypatch.setattr(renders, "_render", note)
+    monkeypatch.setattr(renders, "fetch_package", lambda package, folder: tmp_path)
+    monkeypatch.setattr(renders, "HeadMesh", lambda package: None)
+
+    def crowd(train: int, heldout: int) -> dict[str, str]:
+        drawn.clear()
+        plan = dataclasses.replace(config.crowd, train=train, heldout=heldout)
+        studio = Studio(dataclasses.replace(config, crowd=plan), tmp_path / f"{train}")
+        assert len(list(collect_crowd(studio, tmp_path))) == train + heldout
+        return dict(drawn)
+
+    few, many = crowd(2, 1), crowd(5, 1)
+    assert few.items() <= many.items()
+    assert len(set(many.values())) == 6
+    renders_of = dataclasses.replace(config.renders, train=64, heldout=8)
+    others = {f"rendered person {renders_of.seed * 10_000 + n}" for n in range(72)}
+    assert not others & set(many.values())
 
 
 def test_finished_children_are_named_and_their_age_is_in_the_manifest(

@@ -70,6 +70,8 @@ def test_more_children_leave_everybody_else_as_they_are() -> None:
     config = load_config(RECIPE)
     assert config.children
     assert dataclasses.replace(config, children=()).fingerprint() == config.fingerprint()
+    more = dataclasses.replace(config.crowd, train=config.crowd.train + 1)
+    assert dataclasses.replace(config, crowd=more).fingerprint() == config.fingerprint()
 
 
 def test_a_boy_and_a_girl_of_different_skin_are_held_out() -> None:
