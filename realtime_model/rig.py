@@ -54,6 +54,20 @@ def arkit_labels() -> tuple[str, ...]:
         return tuple(str(name) for name in file["labels"])
 
 
+@cache
+def lip_gains() -> Floats:
+    """How much one unit of each activation opens and widens a mouth, (52, 2), in face widths.
+
+    On the head that the shapes come from: what anybody sees of a mouth is about this sum.
+    """
+    with np.load(_FOLDER / "arkit.npz") as file:  # x to the right, z up
+        moved, still = file["displacement"], file["neutral"]
+    opening = (moved[:, 13] - moved[:, 14])[:, 2]
+    wider = (moved[:, 291] - moved[:, 61])[:, 0]
+    face_width = np.linalg.norm(still[454] - still[234])
+    return np.asarray(np.stack([opening, wider], 1) / face_width, np.float32)
+
+
 def at_rest() -> Pose:
     """A face that does nothing: its mouth closed, its eyes open, looking ahead."""
     return Pose(np.zeros(len(arkit_labels()), np.float32))

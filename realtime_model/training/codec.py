@@ -30,11 +30,13 @@ class CodecRecipe:
     """Constants of the training.
 
     Attributes:
+        start: preset whose codec goes on learning; none: from nothing.
         flow_steps, paint_steps: steps of the two stages.
         people: portraits a step.
         flow_frames, frames: frames of each before and after.
     """
 
+    start: str = ""
     flow_steps: int = 900
     paint_steps: int = 2200
     people: int = 4

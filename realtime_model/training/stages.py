@@ -17,6 +17,7 @@ from torch import Tensor
 
 from realtime_model.autoencoder import Codec
 from realtime_model.checkpoint import load_network, save_network
+from realtime_model.config import SamplerConfig
 from realtime_model.errors import ModelError, TrainingError
 from realtime_model.network import EmoNetwork
 from realtime_model.training.codec import CodecData, train_codec
@@ -145,6 +146,8 @@ class Workshop:
     def listener(self) -> None:
         """Teach the audio encoder to predict the mouth."""
         listener = Listener(self.recipe.model.audio)
+        if self.recipe.listener.start:
+            listener.encoder = self._preset(self.recipe.listener.start).audio
         heard = {split: self._heard(split) for split in SPLITS}
         out = self.runs / "listener"
         train_listener(listener, heard["train"], heard["heldout"], self.recipe.listener, out)
@@ -155,7 +158,8 @@ class Workshop:
             if not (self._rendered(split) / "frames.npy").is_file():
                 raise missing(self._rendered(split), Stage.RENDER)
         train, heldout = (CodecData(self._rendered(split)) for split in ("train", "heldout"))
-        codec = Codec(self.recipe.model.codec)
+        start = self.recipe.codec.start
+        codec = self._preset(start).codec if start else Codec(self.recipe.model.codec)
         train_codec(codec, train, heldout, self.recipe.codec, self.runs / "codec")
 
     def latents(self) -> None:
@@ -229,11 +233,19 @@ class Workshop:
             network = EmoNetwork(self.recipe.model)
             network.audio.load_state_dict(self._listened())
             return network
+        return self._preset(start)
+
+    def _preset(self, start: str) -> EmoNetwork:
+        """Finished weights to begin with."""
         network = load_network(Path(start))
-        if network.config != self.recipe.model:
+        mine, theirs = (
+            replace(config, sampler=SamplerConfig())  # how many steps are taken is no size
+            for config in (self.recipe.model, network.config)
+        )
+        if mine != theirs:
             raise TrainingError(
                 f"{start} is of other sizes than this recipe: give `model` its configuration, or "
-                "leave `denoiser: start` empty"
+                "leave `start` empty"
             )
         return network.requires_grad_().train()
 

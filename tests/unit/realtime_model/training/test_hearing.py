@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from realtime_model.config import ModelConfig
 from realtime_model.features import MOUTH_SHAPES
+from realtime_model.rig import arkit_labels
 from realtime_model.training import hearing
 from realtime_model.training.hearing import (
     JAW,
@@ -72,6 +73,18 @@ def test_the_mouth_is_learned_from_sound(
     figures = score(listener, heard)
     assert figures["jaw"] > 0.6
     assert figures["jaw_shuffled"] < figures["jaw"] - 0.3
+    assert figures["opening"] > 0.6
+
+
+def test_what_is_seen_of_a_mouth_counts_beside_its_shapes(tiny: ModelConfig) -> None:
+    gains = hearing._seen_gains()
+    jaw, pucker = (MOUTH_SHAPES.index(arkit_labels().index(n)) for n in ("jawOpen", "mouthPucker"))
+    assert gains.shape == (len(MOUTH_SHAPES), 2)
+    # A jaw opens the mouth, pursed lips narrow it, by a share of the width of a face.
+    opening, width = gains[[jaw, pucker]] * hearing._SEEN_SCALE
+    assert 0.2 < opening[0] < 0.35
+    assert abs(opening[1]) < 0.05
+    assert -0.1 < width[1] < -0.03
 
 
 def test_a_clip_without_motion_does_not_spoil_the_score(tiny: ModelConfig) -> None:

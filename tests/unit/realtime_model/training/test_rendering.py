@@ -120,6 +120,13 @@ def test_random_poses_reach_further_than_speech(clips: list[Clip]) -> None:
     assert max(float(p.shapes.max()) for p in poses) > 0.8
 
 
+def test_some_lips_hardly_part(clips: list[Clip]) -> None:
+    jaw = arkit_labels().index("jawOpen")
+    wide = Clip("wide", "train", "en-us", clips[0].audio, np.full((50, 52), 0.4, np.float32))
+    asked = [p.shapes[jaw] for p in random_poses([wide], 400, np.random.default_rng(0))]
+    assert 0.25 < np.mean(np.array(asked) < 0.2) < 0.5
+
+
 def test_portraits_of_a_split_are_read_and_those_without_a_face_left_out(
     sitters: list[Sitter], tmp_path: Path
 ) -> None:
