@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
+from realtime_model.blendshapes import posed
 from realtime_model.config import ModelConfig
 from realtime_model.embeddings import (
     FaceLocator,
@@ -21,8 +22,10 @@ from realtime_model.embeddings import (
     down_to_cells,
 )
 from realtime_model.facemap import CHANNELS
+from realtime_model.features import Heard
 from realtime_model.gestures import GESTURES
 from realtime_model.layers import Attention, FeedForward, KeyValue, ResBlock, group_norm, upsample
+from realtime_model.schedule import alpha_sigma
 
 _MAX_FRAMES = 32  # motion frames and new frames share these positions in time
 
@@ -35,11 +38,14 @@ class ReferenceCache:
         keys: reference keys and values, one per site, (1, heads, n, c / heads).
         bias: what the face locator adds after the first convolution, (1, c, 8, 8).
         rest: what its mouth adds to the time embedding, (1, temb).
+        fields: latents of its mouth, closed and moved by each shape, as diffused,
+            (1, 1 + shapes, c, 8, 8); see `blendshapes`.
     """
 
     keys: tuple[KeyValue, ...]
     bias: Tensor
     rest: Tensor
+    fields: Tensor
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,12 +57,14 @@ class Conditions:
         audio_bias: pooled audio and gestures, for the time embedding, (b * f, temb).
         motion: motion-frame features, one per site, (b, n, cells, c).
         speed: keys and values of the speed features, one per site, rows b.
+        mouth: what the voice means for the mouth, (b, f, shapes).
     """
 
     audio: tuple[KeyValue, ...]
     audio_bias: Tensor
     motion: tuple[Tensor, ...]
     speed: tuple[KeyValue, ...]
+    mouth: Tensor
 
 
 class Trunk(nn.Module):
@@ -127,7 +135,12 @@ class ReferenceNet(nn.Module):
 
 
 class Backbone(nn.Module):
-    """Predicts the velocity of noisy latents."""
+    """Predicts the velocity of noisy latents.
+
+    What is heard is drawn on the face first: the mouth as the encoder reads it, moved as the rig
+    would move this portrait. The layers see the noisy latent without it, and it beside; what they
+    predict is the rest: head, expression, and what was heard wrong.
+    """
 
     def __init__(self, config: ModelConfig) -> None:
         super().__init__()
@@ -138,7 +151,7 @@ class Backbone(nn.Module):
         self.time = TimeEmbedding(settings.temb)
         self.locator = FaceLocator(settings.widths[0])
         self.rest = RestEncoder(settings.temb)
-        self.trunk = Trunk(config, config.denoiser.channels)
+        self.trunk = Trunk(config, 2 * config.denoiser.channels)
         self.audio_position = nn.Parameter(torch.randn(tokens, token) * 0.3)
         self.audio_pool = nn.Sequential(
             nn.Linear(tokens * token, settings.temb),
@@ -176,19 +189,24 @@ class Backbone(nn.Module):
             for attention, features in zip(self.trunk.self_attention, bank, strict=True)
         )
 
-    def portrait(self, bank: tuple[Tensor, ...], face_map: Tensor, lips: Tensor) -> ReferenceCache:
+    def portrait(
+        self, bank: tuple[Tensor, ...], face_map: Tensor, lips: Tensor, fields: Tensor
+    ) -> ReferenceCache:
         """All that is computed once of portraits.
 
         Args:
             bank: ReferenceNet's features of them, (b, cells, c) per site.
             face_map: (b, 10, 64, 64).
             lips: (b, 2), see `facemap.lips_at_rest`.
+            fields: (b, 1 + shapes, c, 8, 8), see `ReferenceCache`.
         """
-        return ReferenceCache(self.reference_keys(bank), self.locator(face_map), self.rest(lips))
+        return ReferenceCache(
+            self.reference_keys(bank), self.locator(face_map), self.rest(lips), fields
+        )
 
     def conditions(
         self,
-        tokens: Tensor,
+        heard: Heard,
         motion: tuple[Tensor, ...],
         gesture: Tensor,
         speed_deg: Tensor,
@@ -197,14 +215,14 @@ class Backbone(nn.Module):
         """Prepare what all steps of a chunk share.
 
         Args:
-            tokens: of `AudioEncoder.around`, (b, f, 2m + 2, d); see `no_audio` for guidance.
+            heard: of `AudioEncoder.around`; see `nothing_heard` for guidance.
             motion: ReferenceNet's features of the motion frames, (b * n, cells, c) per site.
             gesture: (b, f, 5), see `realtime_model.gestures`.
             speed_deg: (b, f) degrees a frame.
             known: (b,) whether the speed is given.
         """
-        rows = len(tokens)
-        flat = tokens.flatten(0, 1)
+        rows = len(heard.tokens)
+        flat = heard.tokens.flatten(0, 1)
         placed = flat + self.audio_position
         speed = self.speed(speed_deg, known)
         return Conditions(
@@ -212,6 +230,14 @@ class Backbone(nn.Module):
             audio_bias=self.audio_pool(flat.flatten(1)) + self.gesture(gesture.flatten(0, 1)),
             motion=tuple(m.view(rows, -1, *m.shape[1:]) for m in motion),
             speed=tuple(a.key_value(speed) for a in self.speed_attention),  # type: ignore[operator]
+            mouth=heard.mouth,
+        )
+
+    def nothing_heard(self, heard: Heard, gone: Tensor) -> Heard:
+        """The same, but rows ``gone`` (b,) are told that there is no sound to go by."""
+        return Heard(
+            torch.where(gone[:, None, None, None], self.no_audio, heard.tokens),
+            heard.mouth * ~gone[:, None, None],
         )
 
     def forward(
@@ -238,9 +264,13 @@ class Backbone(nn.Module):
             tokens = tokens + trunk.feed[i](tokens)
             return _as_map(tokens, h, w)
 
-        x = trunk.enter(noisy.flatten(0, 1)) + bias
+        # z = said + rest: with the network's velocity of the rest that of the whole is known.
+        said = posed(reference.fields, given.mouth)
+        alpha, sigma = (a[:, None, None, None, None] for a in alpha_sigma(level))
+        unsaid = torch.cat([noisy - alpha * said, said], 2)
+        x = trunk.enter(unsaid.flatten(0, 1)) + bias
         out: Tensor = self.leave(_run_trunk(trunk, x, temb, site))
-        return out.view_as(noisy)
+        return out.view_as(noisy) - sigma * said
 
     def _through_time(self, tokens: Tensor, i: int, rows: int, given: Conditions) -> Tensor:
         """Attention over frames at each cell, motion frames in front, then over the speeds."""

@@ -5,7 +5,7 @@ diffuses pictures as Stable Diffusion does, on a GPU.
 """
 
 from collections.abc import Callable, Sequence
-from typing import Protocol, TypeVar
+from typing import Protocol, Self, TypeVar
 
 import numpy as np
 import torch
@@ -20,11 +20,21 @@ from realtime_model.state import StreamState, frame_noise
 
 AvatarT = TypeVar("AvatarT")
 
+
+class Rows(Protocol):
+    """What is heard, one row a stream."""
+
+    def __getitem__(self, rows: list[int], /) -> Self:
+        """Some of the rows."""
+
+
+HeardT = TypeVar("HeardT", bound=Rows)
+
 Velocity = Callable[[Tensor, Tensor], Tensor]
 """Noisy latents (b, f, c, h, w) and their levels (b,) -> velocities, for `sample_chunk`."""
 
 
-class Engine(Protocol[AvatarT]):
+class Engine(Protocol[AvatarT, HeardT]):
     """The networks of a preset. It keeps nothing of a stream: all of that is in its state."""
 
     @property
@@ -36,14 +46,14 @@ class Engine(Protocol[AvatarT]):
     def begun(self, avatar: AvatarT, options: StreamOptions) -> StreamState[AvatarT]:
         """A stream before its first chunk."""
 
-    def hear(self, windows: Sequence[AudioWindow]) -> Tensor:
+    def hear(self, windows: Sequence[AudioWindow]) -> HeardT:
         """What is heard around each frame of the hops, one row a window.
 
         With ``overlap_frames`` around those in front of the hops too.
         """
 
     def velocity(
-        self, states: Sequence[StreamState[AvatarT]], heard: Tensor, chunks: Sequence[int]
+        self, states: Sequence[StreamState[AvatarT]], heard: HeardT, chunks: Sequence[int]
     ) -> Velocity:
         """The network on one chunk a stream: all that its steps share is computed here, once.
 
@@ -57,9 +67,9 @@ class Engine(Protocol[AvatarT]):
 
 
 def denoise(
-    engine: Engine[AvatarT],
+    engine: Engine[AvatarT, HeardT],
     states: Sequence[StreamState[AvatarT]],
-    heard: Tensor,
+    heard: HeardT,
     chunks: Sequence[int],
 ) -> Tensor:
     """Sample the latents of one chunk a stream, (b, f, c, h, w), in as many steps as each wants."""

@@ -7,6 +7,7 @@ whole recording. Looking ahead is the caller's: EMO shows each frame the tokens 
 """
 
 import math
+from dataclasses import dataclass
 
 import torch
 import torch.nn.functional as F
@@ -33,6 +34,22 @@ SHAPE_SCALE = 0.12
 _READER_WIDTH = 128
 # Mel window 240 samples, convolutions 4 + 3 + 2 * 3 mel frames, then 2 * sum(dilations) frames.
 PAST_FRAMES = math.ceil((240 / _HOP + 4 + 3 + 6) / _PER_FRAME) + 2 * sum(_DILATIONS)
+
+
+@dataclass(frozen=True, slots=True)
+class Heard:
+    """What the backbone is told of a voice.
+
+    Attributes:
+        tokens: around each frame, (b, f, 2m + 2, d).
+        mouth: activations of `MOUTH_SHAPES` that they mean, (b, f, shapes).
+    """
+
+    tokens: Tensor
+    mouth: Tensor
+
+    def __getitem__(self, rows: list[int]) -> "Heard":
+        return Heard(self.tokens[rows], self.mouth[rows])
 
 
 class LogMel(nn.Module):
@@ -97,15 +114,16 @@ class AudioEncoder(nn.Module):
         tokens: Tensor = self.out(self.out_norm(h))
         return tokens.transpose(1, 2)
 
-    def around(self, tokens: Tensor) -> Tensor:
-        """What a frame is shown of tokens (b, m + frames + m, d): (b, frames, 2m + 2, d).
+    def around(self, tokens: Tensor) -> Heard:
+        """What each frame is told of tokens (b, m + frames + m, d).
 
-        The tokens of its neighbours, and what they mean for the mouth as a token of its own. The
-        backbone need not find out again what the encoder was taught first.
+        The tokens of its neighbours, and what they mean for the mouth: as a token of its own, and
+        as it is. The backbone need not find out again what the encoder was taught first.
         """
         near = neighbours(tokens, self.margin)
-        said: Tensor = self.said(self.reader(near.flatten(2)) / SHAPE_SCALE)
-        return torch.cat([near, said[:, :, None]], 2)
+        mouth: Tensor = self.reader(near.flatten(2))
+        said: Tensor = self.said(mouth / SHAPE_SCALE)
+        return Heard(torch.cat([near, said[:, :, None]], 2), mouth)
 
     def mouth(self, tokens: Tensor) -> Tensor:
         """Activations (b, frames, shapes) of `MOUTH_SHAPES` from tokens (b, m + frames + m, d)."""

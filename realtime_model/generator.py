@@ -34,7 +34,7 @@ class Generator:
     `StreamState`.
     """
 
-    def __init__(self, engine: Engine[Any]) -> None:
+    def __init__(self, engine: Engine[Any, Any]) -> None:
         self.engine = engine
         self._landmarker = FaceLandmarker()
         self._streams: dict[str, StreamState[Any]] = {}

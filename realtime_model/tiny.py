@@ -8,24 +8,24 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from realtime_model.autoencoder import Pyramid, latent_of
+from realtime_model.autoencoder import Pyramid
+from realtime_model.blendshapes import blendshapes
 from realtime_model.contract import AudioWindow, RgbImage, StreamOptions
 from realtime_model.denoiser import ReferenceCache
 from realtime_model.engine import Velocity, denoise, draw_gestures
 from realtime_model.facemap import draw_face_map, lips_at_rest
+from realtime_model.features import Heard
 from realtime_model.gestures import blinks
 from realtime_model.glide import glide, part_cells
 from realtime_model.layers import KeyValue
 from realtime_model.lids import LEVELS, level_of, with_lids
 from realtime_model.network import EmoNetwork
 from realtime_model.portrait import FramedPortrait
-from realtime_model.rig import FaceRig, at_rest, displacement
 from realtime_model.state import StreamState
 
 _SETTLING = 3  # chunks until a portrait that hears nothing has closed its mouth
 _PRESS = 0.2  # how much further than until they touch lips are closed at rest
 _PARTED = 0.15  # of the way to as open as in the portrait: from there on nothing is pressed
-_RIG_CELLS = 64  # side of the field of motion that latents are pooled from
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +38,6 @@ class Avatar:
         look: what the portrait adds inside ReferenceNet, (1, width, 8, 8).
         mouth: how much each cell belongs to the mouth, (1, 1, 8, 8) in [0, 1].
         quiet: what the network makes of silence, normalised, (c, 8, 8).
-        closed: what it should: the portrait at rest with its mouth closed, normalised, (c, 8, 8).
     """
 
     pyramid: Pyramid
@@ -46,7 +45,11 @@ class Avatar:
     look: Tensor
     mouth: Tensor
     quiet: Tensor
-    closed: Tensor
+
+    @property
+    def closed(self) -> Tensor:
+        """What it should make of silence: the mouth closed, as the landmarks say, (c, 8, 8)."""
+        return self.cache.fields[0, 0]
 
 
 State = StreamState[Avatar]
@@ -74,10 +77,11 @@ class TinyEngine:
         look = network.reference.look(F.avg_pool2d(picture, 4), at64)
         bank = network.reference(self._still(1), torch.zeros(1), look)
         lips = torch.from_numpy(lips_at_rest(portrait.landmarks))[None]
-        cache = network.backbone.portrait(bank, at64, lips)
-        still = self._still(1)[0]
-        avatar = Avatar(pyramid, cache, look, part_cells(at64, "lips"), still, still)
-        return replace(avatar, quiet=self._quiet(avatar), closed=self._closed(portrait))
+        size_px, side = portrait.image.shape[0], self.config.codec.latent_side
+        fields = network.split(blendshapes(portrait.landmarks, size_px, side))[None]
+        cache = network.backbone.portrait(bank, at64, lips, fields)
+        avatar = Avatar(pyramid, cache, look, part_cells(at64, "lips"), self._still(1)[0])
+        return replace(avatar, quiet=self._quiet(avatar))
 
     def _quiet(self, avatar: Avatar) -> Tensor:
         """Latent (c, 8, 8) the network settles on when it hears nothing and the head is still."""
@@ -89,13 +93,6 @@ class TinyEngine:
             state = state.advanced(latents, chunk, self.config.motion_frames)
         return latents.mean(0)
 
-    def _closed(self, portrait: FramedPortrait) -> Tensor:
-        """Latent (c, 8, 8) of the portrait with its mouth closed, as its landmarks say."""
-        rig = FaceRig(portrait.landmarks, portrait.image.shape[0])
-        moved = displacement(rig.source_of(at_rest()), _RIG_CELLS).astype(np.float32)
-        latent = latent_of(torch.from_numpy(moved)[None], self.config.codec.latent_side)
-        return self.network.split(latent)[0]
-
     def begun(self, avatar: Avatar, options: StreamOptions) -> State:
         """A stream before its first chunk: nothing has moved yet."""
         return StreamState(
@@ -106,8 +103,8 @@ class TinyEngine:
             options=options,
         )
 
-    def hear(self, windows: Sequence[AudioWindow]) -> Tensor:
-        """Audio tokens around each frame of the hop, (b, f, 2m + 2, d)."""
+    def hear(self, windows: Sequence[AudioWindow]) -> Heard:
+        """What is heard around each frame of the hops."""
         geometry, margin = self.config.geometry, self.config.audio.margin_frames
         samples = torch.from_numpy(np.stack([w.samples for w in windows]))
         tokens = self.network.audio(samples)
@@ -116,7 +113,7 @@ class TinyEngine:
             tokens[:, first : first + geometry.hop_frames + 2 * margin]
         )
 
-    def velocity(self, states: Sequence[State], heard: Tensor, chunks: Sequence[int]) -> Velocity:
+    def velocity(self, states: Sequence[State], heard: Heard, chunks: Sequence[int]) -> Velocity:
         """The backbone on one chunk a stream; see `engine.Engine`."""
         network, level = self.network, self.config.sampler.motion_noise
         past = torch.stack([s.motion_frames for s in states if s.motion_frames is not None])
@@ -187,5 +184,5 @@ def _stack_references(parts: Sequence[ReferenceCache]) -> ReferenceCache:
         KeyValue(torch.cat([k.key for k in site]), torch.cat([k.value for k in site]))
         for site in zip(*(p.keys for p in parts), strict=True)
     )
-    bias, rest = (torch.cat([getattr(p, name) for p in parts]) for name in ("bias", "rest"))
-    return ReferenceCache(keys, bias, rest)
+    names = ("bias", "rest", "fields")
+    return ReferenceCache(keys, *(torch.cat([getattr(p, name) for p in parts]) for name in names))

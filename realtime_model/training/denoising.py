@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from realtime_model.denoiser import Conditions, ReferenceCache
 from realtime_model.errors import TrainingError
-from realtime_model.features import PAST_FRAMES
+from realtime_model.features import PAST_FRAMES, Heard
 from realtime_model.network import EmoNetwork
 from realtime_model.schedule import add_noise, sample
 from realtime_model.training.windows import ClipWindows, DiffusionData
@@ -77,7 +77,7 @@ class DiffusionRecipe:
     drop_motion: float = 0.12
     drop_speed: float = 0.5
     drop_portrait: float = 0.0
-    guidance: float = 1.5
+    guidance: float = 1.25
     motion_weight: float = 2.0
     rollout: int = 2
     distill_lora_rank: int = 0
@@ -122,12 +122,12 @@ class Denoising(nn.Module, ABC):
     hears = True
 
     @abstractmethod
-    def tokens(self, sound: Tensor) -> Tensor:
-        """Audio tokens of each frame, (b, f, ...), of `Windows.sound`."""
+    def tokens(self, sound: Tensor) -> Any:
+        """What is heard in each frame of `Windows.sound`."""
 
     @abstractmethod
-    def deafened(self, tokens: Tensor, gone: Tensor) -> Tensor:
-        """Tokens, those of rows ``gone`` (b,) replaced by no sound."""
+    def deafened(self, tokens: Any, gone: Tensor) -> Any:
+        """The same, those of rows ``gone`` (b,) replaced by no sound."""
 
     @abstractmethod
     def portrait(self, data: ClipWindows, who: Tensor) -> Any:
@@ -148,7 +148,7 @@ class Denoising(nn.Module, ABC):
         self,
         portrait: Any,
         past: Past,
-        tokens: Tensor,
+        tokens: Any,
         gesture: Tensor,
         speed: Tensor,
         known: Tensor,
@@ -161,7 +161,7 @@ class Denoising(nn.Module, ABC):
 
     @abstractmethod
     def unheard(
-        self, given: Any, tokens: Tensor, gesture: Tensor, speed: Tensor, known: Tensor
+        self, given: Any, tokens: Any, gesture: Tensor, speed: Tensor, known: Tensor
     ) -> Any:
         """The same conditions without a sound."""
 
@@ -183,20 +183,25 @@ class TinyPortrait:
 
 
 class TinyDenoising(Denoising):
-    """`emo-tiny`: ReferenceNet, backbone and, slowly, the audio encoder."""
+    """`emo-tiny`: ReferenceNet and backbone.
+
+    The encoder hears as it was taught to: what it reads is drawn on the face (`blendshapes`), and
+    if it went on learning here, portraits of the training would decide what a sound is.
+    """
 
     def __init__(self, network: EmoNetwork) -> None:
         super().__init__()
-        self.audio = network.audio
+        self.audio = network.audio.requires_grad_(requires_grad=False)
+        self.audio.said.requires_grad_()
         self.reference = network.reference
         self.backbone = network.backbone
 
-    def tokens(self, sound: Tensor) -> Tensor:
-        """Audio tokens around each frame, (b, f, 2m + 2, d), of the log-mels of a window."""
+    def tokens(self, sound: Tensor) -> Heard:
+        """What is heard in the log-mels of a window."""
         return self.audio.around(self.audio.from_mel(sound)[:, PAST_FRAMES:])
 
-    def deafened(self, tokens: Tensor, gone: Tensor) -> Tensor:
-        return torch.where(gone[:, None, None, None], self.backbone.no_audio, tokens)
+    def deafened(self, tokens: Heard, gone: Tensor) -> Heard:
+        return self.backbone.nothing_heard(tokens, gone)
 
     def portrait(self, data: ClipWindows, who: Tensor) -> TinyPortrait:
         assert isinstance(data, DiffusionData)
@@ -204,7 +209,8 @@ class TinyDenoising(Denoising):
         look = self.reference.look(data.picture[who], face_map)
         still = torch.zeros(len(who), data.config.denoiser.channels, *look.shape[2:])
         bank = self.reference(still, torch.zeros(len(who)), look)
-        return TinyPortrait(self.backbone.portrait(bank, face_map, data.at_rest[who]), look)
+        fields = data.fields(who)
+        return TinyPortrait(self.backbone.portrait(bank, face_map, data.at_rest[who], fields), look)
 
     def before(self, portrait: TinyPortrait, like: Tensor) -> Tensor:
         return torch.zeros_like(like)  # latents say what moved: nothing
@@ -213,7 +219,7 @@ class TinyDenoising(Denoising):
         self,
         portrait: TinyPortrait,
         past: Past,
-        tokens: Tensor,
+        tokens: Heard,
         gesture: Tensor,
         speed: Tensor,
         known: Tensor,
@@ -228,7 +234,7 @@ class TinyDenoising(Denoising):
         return self.backbone.conditions(tokens, bank, gesture, speed, known)
 
     def unheard(
-        self, given: Conditions, tokens: Tensor, gesture: Tensor, speed: Tensor, known: Tensor
+        self, given: Conditions, tokens: Heard, gesture: Tensor, speed: Tensor, known: Tensor
     ) -> Conditions:
         mute = self.deafened(tokens, torch.ones_like(known))
         bank = tuple(m.flatten(0, 1) for m in given.motion)

@@ -11,6 +11,7 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 
 from realtime_model.autoencoder import latent_of
+from realtime_model.blendshapes import blendshapes
 from realtime_model.errors import TrainingError
 from realtime_model.facemap import draw_face_map, lips_at_rest
 from realtime_model.portrait import FramedPortrait
@@ -59,9 +60,10 @@ def idle_clips(count: int, seed: int) -> list[Clip]:
     return clips
 
 
-def prepare_faces(sitters: Sequence[Sitter]) -> dict[str, torch.Tensor]:
+def prepare_faces(sitters: Sequence[Sitter], side: int = 8) -> dict[str, torch.Tensor]:
     """Look at the portraits as `emo-tiny`'s ReferenceNet does: tensors with a row for each."""
-    faces: dict[str, list[torch.Tensor]] = {"picture": [], "face_map": [], "at_rest": []}
+    faces: dict[str, list[torch.Tensor]]
+    faces = {"picture": [], "face_map": [], "at_rest": [], "fields": []}
     for sitter in sitters:
         small = cv2.resize(sitter.portrait.image, (64, 64), interpolation=cv2.INTER_AREA)
         picture = torch.from_numpy(small).permute(2, 0, 1)[None].float() / 127.5 - 1
@@ -70,6 +72,8 @@ def prepare_faces(sitters: Sequence[Sitter]) -> dict[str, torch.Tensor]:
         faces["picture"].append(picture)
         faces["face_map"].append(F.avg_pool2d(drawn, 2))
         faces["at_rest"].append(at_rest)
+        size_px = sitter.portrait.image.shape[0]
+        faces["fields"].append(blendshapes(sitter.portrait.landmarks, size_px, side)[None])
     return {key: torch.cat(rows) for key, rows in faces.items()}
 
 

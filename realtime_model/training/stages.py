@@ -227,13 +227,20 @@ class Workshop:
         train_sync(scorer, pairs["train"], pairs["heldout"], self.recipe.sync, out)
 
     def _beginner(self) -> EmoNetwork:
-        """The network a teacher is made of: one that has learned to hear, or a whole preset."""
+        """The network a teacher is made of: one that has learned to hear, or a whole preset.
+
+        A listener that was trained here is the ear of both.
+        """
         start = self.recipe.denoiser.start
         if not start:
             network = EmoNetwork(self.recipe.model)
             network.audio.load_state_dict(self._listened())
             return network
-        return self._preset(start)
+        network = self._preset(start)
+        if (self.runs / "listener" / "last.pt").is_file():
+            ear = {k: v for k, v in self._listened().items() if not k.startswith("said.")}
+            network.audio.load_state_dict(ear, strict=False)
+        return network
 
     def _preset(self, start: str) -> EmoNetwork:
         """Finished weights to begin with."""

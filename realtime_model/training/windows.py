@@ -158,7 +158,7 @@ class DiffusionData(ClipWindows):
         self._network = network
         saved = torch.load(faces, weights_only=True)
         self.face_map, self.picture = saved["face_map"], saved["picture"]
-        self.at_rest = saved["at_rest"]
+        self.at_rest, self._fields = saved["at_rest"], saved["fields"]
         config = network.config
         takes = {clip.name: clip.mels for clip in heard}
         super().__init__(config, played, takes, self.at_rest, config.denoiser.motion_frames)
@@ -167,6 +167,12 @@ class DiffusionData(ClipWindows):
 
     def diffused(self, latents: Tensor) -> Tensor:
         return self._network.split(latents)
+
+    def fields(self, who: Tensor) -> Tensor:
+        """Latents of each portrait's mouth, (b, 1 + shapes, c, 8, 8), see `blendshapes`."""
+        fields = self._fields[who]
+        parts = self._network.split(fields.flatten(0, 1))
+        return parts.view(*fields.shape[:2], *parts.shape[1:])
 
     def sound(self, take: Take, start: int) -> NDArray[np.float32]:
         return mel_span(take, start, self.config.audio.margin_frames, self.new_frames)

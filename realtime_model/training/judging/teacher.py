@@ -7,10 +7,12 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
+import torch
 from torch import Tensor
 
 from realtime_model.checkpoint import load_network
 from realtime_model.engine import Velocity
+from realtime_model.features import Heard
 from realtime_model.generator import Generator
 from realtime_model.tiny import State, TinyEngine
 from realtime_model.training.denoising import DiffusionRecipe
@@ -25,9 +27,11 @@ class GuidedEngine(TinyEngine):
 
     strength = DiffusionRecipe().guidance  # what the student was taught with
 
-    def velocity(self, states: Sequence[State], heard: Tensor, chunks: Sequence[int]) -> Velocity:
+    def velocity(self, states: Sequence[State], heard: Heard, chunks: Sequence[int]) -> Velocity:
         told = super().velocity(states, heard, chunks)
-        untold = super().velocity(states, self.network.backbone.no_audio.expand_as(heard), chunks)
+        everyone = torch.ones(len(states), dtype=torch.bool)
+        nothing = self.network.backbone.nothing_heard(heard, everyone)
+        untold = super().velocity(states, nothing, chunks)
 
         def velocity_at(noisy: Tensor, level: Tensor) -> Tensor:
             v = told(noisy, level)

@@ -7,11 +7,14 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from realtime_model.blendshapes import posed
 from realtime_model.config import ModelConfig
 from realtime_model.denoiser import Conditions, ReferenceCache
 from realtime_model.embeddings import SPEED_CENTRES
+from realtime_model.features import MOUTH_SHAPES, Heard
 from realtime_model.gestures import GESTURES
 from realtime_model.network import EmoNetwork
+from realtime_model.schedule import add_noise, alpha_sigma, clean_from, velocity
 
 ROWS, FRAMES, KEPT = 2, 4, 2
 
@@ -26,6 +29,8 @@ class Scene:
         self.noisy = torch.randn(ROWS, FRAMES, config.denoiser.channels, 8, 8)
         self.level = torch.tensor([1.0, 0.6])
         self.tokens = torch.randn(ROWS, FRAMES, 2 * margin + 2, token)
+        self.mouth = torch.rand(ROWS, FRAMES, len(MOUTH_SHAPES))
+        self.fields = torch.randn(ROWS, 1 + len(MOUTH_SHAPES), config.denoiser.channels, 8, 8)
         self.past = torch.randn(ROWS, KEPT, config.denoiser.channels, 8, 8)
         self.picture, self.face_map = torch.rand(ROWS, 3, 64, 64), torch.rand(ROWS, 10, 64, 64)
         self.lips = torch.tensor([[0.01, 0.4], [0.11, 0.45]])
@@ -39,7 +44,7 @@ class Scene:
     def cache(self) -> ReferenceCache:
         still = torch.zeros_like(self.noisy[:, 0])
         bank = self.reference_net(still, torch.zeros(ROWS), self.look())
-        return self.backbone.portrait(bank, self.face_map, self.lips)
+        return self.backbone.portrait(bank, self.face_map, self.lips, self.fields)
 
     def given(self) -> Conditions:
         kept = self.past.shape[1]
@@ -48,7 +53,10 @@ class Scene:
             torch.full((ROWS * kept,), 0.05),
             self.look().repeat_interleave(kept, 0),
         )
-        return self.backbone.conditions(self.tokens, bank, self.gesture, self.speed, self.known)
+        return self.backbone.conditions(self.heard(), bank, self.gesture, self.speed, self.known)
+
+    def heard(self) -> Heard:
+        return Heard(self.tokens, self.mouth)
 
     def velocity(self) -> Tensor:
         out: Tensor = self.backbone(self.noisy, self.level, self.cache(), self.given())
@@ -72,7 +80,7 @@ def test_a_kept_reference_equals_one_computed_for_every_frame(scene: Scene) -> N
     look = scene.look().repeat_interleave(FRAMES, 0)
     bank = scene.reference_net(still, torch.zeros(ROWS * FRAMES), look)
     bias = scene.backbone.locator(scene.face_map.repeat_interleave(FRAMES, 0))
-    computed = ReferenceCache(scene.backbone.reference_keys(bank), bias, kept.rest)
+    computed = ReferenceCache(scene.backbone.reference_keys(bank), bias, kept.rest, kept.fields)
     given = scene.given()
     one = scene.backbone(scene.noisy, scene.level, kept, given)
     two = scene.backbone(scene.noisy, scene.level, computed, given)
@@ -81,14 +89,25 @@ def test_a_kept_reference_equals_one_computed_for_every_frame(scene: Scene) -> N
 
 def test_rows_of_a_batch_do_not_see_each_other(scene: Scene) -> None:
     both = scene.velocity()
-    for name in ("noisy", "tokens", "past", "gesture", "picture", "face_map", "lips"):
+    for name in (
+        "noisy",
+        "tokens",
+        "past",
+        "gesture",
+        "picture",
+        "face_map",
+        "lips",
+        "mouth",
+        "fields",
+    ):
         getattr(scene, name)[1] = torch.randn_like(getattr(scene, name)[1])
     assert torch.allclose(scene.velocity()[0], both[0], atol=1e-5)
     assert not torch.allclose(scene.velocity()[1], both[1], atol=1e-3)
 
 
 @pytest.mark.parametrize(
-    "name", ["noisy", "level", "tokens", "past", "gesture", "picture", "face_map"]
+    "name",
+    ["noisy", "level", "tokens", "past", "gesture", "picture", "face_map", "mouth", "fields"],
 )
 def test_every_input_counts(name: str, scene: Scene) -> None:
     before = scene.velocity()
@@ -124,6 +143,32 @@ def test_audio_of_one_frame_reaches_its_row_only(scene: Scene) -> None:
     moved = (scene.velocity() - before).abs().amax((2, 3, 4))
     assert moved[0].argmax() == 2
     assert (moved[1] < 1e-5).all()
+
+
+def test_a_network_that_adds_nothing_says_what_was_heard(scene: Scene) -> None:
+    last = scene.backbone.leave[-1]
+    assert isinstance(last, nn.Conv2d)
+    nn.init.zeros_(last.weight)
+    nn.init.zeros_(last.bias)  # type: ignore[arg-type]
+    said = posed(scene.fields, scene.mouth)
+    noise = torch.randn_like(said)
+    # Of pure noise, and of the very latent on its way there.
+    assert torch.allclose(clean_from(noise, scene.velocity(), torch.ones(ROWS))[0], said[0])
+    scene.level = torch.full((ROWS,), 0.6)
+    scene.noisy = add_noise(said, noise, scene.level)
+    v = scene.velocity()
+    unsaid = velocity(said, noise, scene.level) - v
+    alpha, _ = alpha_sigma(scene.level)
+    assert torch.allclose(unsaid, alpha[:, None, None, None, None] * noise, atol=1e-4)
+
+
+def test_nothing_heard_is_a_closed_mouth(scene: Scene) -> None:
+    gone = torch.tensor([False, True])
+    heard = scene.backbone.nothing_heard(scene.heard(), gone)
+    assert torch.equal(heard.tokens[0], scene.tokens[0])
+    assert torch.equal(heard.tokens[1], scene.backbone.no_audio.expand_as(scene.tokens[1]))
+    assert torch.equal(heard.mouth[0], scene.mouth[0])
+    assert not heard.mouth[1].any()
 
 
 def test_a_gesture_is_made_in_its_own_frame_and_silent_before_training(

@@ -94,12 +94,18 @@ def test_neighbours_are_the_frames_around_each() -> None:
 def test_a_frame_is_shown_its_neighbours_and_the_mouth_they_mean(encoder: AudioEncoder) -> None:
     width = encoder.out.out_channels
     tokens = torch.randn(2, 9, width, dtype=torch.float64)
-    around = encoder.around(tokens)
-    assert around.shape == (2, 5, 6, width)
-    assert torch.equal(around[:, :, :5], neighbours(tokens, 2))
-    mouth = encoder.mouth(tokens)
-    assert mouth.shape == (2, 5, len(MOUTH_SHAPES))
-    assert torch.allclose(around[:, :, 5], encoder.said(mouth / SHAPE_SCALE))
+    heard = encoder.around(tokens)
+    assert heard.tokens.shape == (2, 5, 6, width)
+    assert torch.equal(heard.tokens[:, :, :5], neighbours(tokens, 2))
+    assert heard.mouth.shape == (2, 5, len(MOUTH_SHAPES))
+    assert torch.equal(heard.mouth, encoder.mouth(tokens))
+    assert torch.allclose(heard.tokens[:, :, 5], encoder.said(heard.mouth / SHAPE_SCALE))
+
+
+def test_rows_of_what_is_heard_can_be_chosen(encoder: AudioEncoder) -> None:
+    heard = encoder.around(torch.randn(3, 9, encoder.out.out_channels, dtype=torch.float64))
+    assert torch.equal(heard[[2, 0]].tokens, heard.tokens[[2, 0]])
+    assert torch.equal(heard[[2, 0]].mouth, heard.mouth[[2, 0]])
 
 
 def test_silence_and_full_scale_stay_in_range() -> None:

@@ -153,9 +153,10 @@ def test_the_teacher_learns(
     fresh: EmoNetwork, data: DiffusionData, reader: LipReader, tmp_path: Path
 ) -> None:
     model = TinyDenoising(fresh)
+    blind = replace(RECIPE, reader_weight=0.0)  # this reader cannot read yet
 
     def same_batch(number: int) -> Step:
-        return teacher_step(model, reader, data, RECIPE, seed=0)(number)
+        return teacher_step(model, reader, data, blind, seed=0)(number)
 
     first = float(same_batch(0).loss.detach())
     Loop(model, tmp_path, steps=20, lr=0.005, name="teacher").run(same_batch)
@@ -173,9 +174,17 @@ def test_every_part_of_the_teacher_gets_a_gradient(
         model.backbone.rest.net[-1].weight.normal_()  # type: ignore[operator]
     recipe = DiffusionRecipe(batch=12, drop_audio=0.5)
     teacher_step(model, reader, data, recipe, seed=1)(0).loss.backward()  # type: ignore[no-untyped-call]
-    idle = [n for n, p in model.named_parameters() if p.grad is None or not p.grad.any()]
+    taught = {n: p for n, p in model.named_parameters() if p.requires_grad}
+    idle = [n for n, p in taught.items() if p.grad is None or not p.grad.any()]
     # ReferenceNet hands over its features before the last site's own attention is used.
     assert [n for n in idle if not n.startswith("reference.trunk")] == []
+
+
+def test_the_ear_stays_as_it_was_taught(fresh: EmoNetwork) -> None:
+    model = TinyDenoising(fresh)
+    heard = {n for n, p in model.named_parameters() if n.startswith("audio.") and p.requires_grad}
+    assert heard == {"audio.said.weight", "audio.said.bias"}
+    assert all(p.requires_grad for p in model.backbone.parameters())
 
 
 def test_the_student_learns_where_the_teacher_lands(
