@@ -34,18 +34,19 @@ def blendshapes(landmarks: NDArray[np.floating], size_px: int, side: int) -> Ten
         (1 + shapes, 2, side, side), the closed mouth first.
     """
     rig = FaceRig(landmarks * (_RIG_PX / size_px), _RIG_PX)
-
-    def latent(pose: Pose) -> Tensor:
-        moved = displacement(rig.source_of(pose), _RIG_CELLS).astype(np.float32)
-        return latent_of(torch.from_numpy(moved)[None], side)[0]
-
-    closed = latent(at_rest())
+    closed = latent_of_pose(rig, at_rest(), side)
     fields = [closed]
     for shape in MOUTH_SHAPES:
         pose = at_rest()
         pose.shapes[shape] = _ASKED
-        fields.append((latent(pose) - closed) / _ASKED)
+        fields.append((latent_of_pose(rig, pose, side) - closed) / _ASKED)
     return torch.stack(fields)
+
+
+def latent_of_pose(rig: FaceRig, pose: Pose, side: int) -> Tensor:
+    """Codec latent (2, side, side) of a face in a pose, from the rig's motion alone."""
+    moved = displacement(rig.source_of(pose), _RIG_CELLS).astype(np.float32)
+    return latent_of(torch.from_numpy(moved)[None], side)[0]
 
 
 def posed(fields: Tensor, mouth: Tensor) -> Tensor:

@@ -10,12 +10,11 @@ import torch
 import torch.nn.functional as F
 from numpy.typing import NDArray
 
-from realtime_model.autoencoder import latent_of
-from realtime_model.blendshapes import blendshapes
+from realtime_model.blendshapes import blendshapes, latent_of_pose
 from realtime_model.errors import TrainingError
 from realtime_model.facemap import draw_face_map, lips_at_rest
 from realtime_model.portrait import FramedPortrait
-from realtime_model.rig import arkit_labels, displacement
+from realtime_model.rig import arkit_labels
 from realtime_model.training.loop import save_whole
 from realtime_model.training.motion import loudness_of, perform
 from realtime_model.training.rendering import Clip, Sitter
@@ -87,13 +86,12 @@ def play(sitter: Sitter, number: int, clip: Clip, seed: int, side: int = 8) -> P
     latents, lips = [], []
     for frame in range(len(acted)):
         pose = acted.pose(frame)
-        moved = torch.from_numpy(displacement(rig.source_of(pose), 64).astype(np.float32))
-        latents.append(latent_of(moved[None], side))
+        latents.append(latent_of_pose(rig, pose, side))
         lips.append(rig.lips_of(pose))
     return Played(
         clip.name,
         number,
-        torch.cat(latents).numpy().astype(np.float16),
+        torch.stack(latents).numpy().astype(np.float16),
         np.array(lips, np.float32),
         acted.gesture,
         acted.speed_deg,

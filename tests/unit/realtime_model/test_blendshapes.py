@@ -1,15 +1,13 @@
 """Fields of a mouth: the sum of its shapes is what the rig would do."""
 
-import numpy as np
 import pytest
 import torch
 from torch import Tensor
 
-from realtime_model.autoencoder import latent_of
-from realtime_model.blendshapes import blendshapes, posed
+from realtime_model.blendshapes import blendshapes, latent_of_pose, posed
 from realtime_model.features import MOUTH_SHAPES
 from realtime_model.portrait import FramedPortrait
-from realtime_model.rig import FaceRig, Pose, arkit_labels, displacement, shapes_from
+from realtime_model.rig import FaceRig, Pose, arkit_labels, shapes_from
 
 SIDE = 8
 
@@ -17,8 +15,7 @@ SIDE = 8
 def rig_latent(portrait: FramedPortrait, **activations: float) -> Tensor:
     """What the rig itself makes of a pose, at the portrait's own size."""
     rig = FaceRig(portrait.landmarks, portrait.image.shape[0])
-    moved = displacement(rig.source_of(Pose(shapes_from(activations))), 64).astype(np.float32)
-    return latent_of(torch.from_numpy(moved)[None], SIDE)[0]
+    return latent_of_pose(rig, Pose(shapes_from(activations)), SIDE)
 
 
 def heard_latent(fields: Tensor, **activations: float) -> Tensor:

@@ -10,7 +10,7 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
-from realtime_model.autoencoder import latent_of
+from realtime_model.blendshapes import latent_of_pose
 from realtime_model.checkpoint import save_network
 from realtime_model.config import ModelConfig
 from realtime_model.contract import AudioWindow, RgbImage, StreamOptions
@@ -20,7 +20,7 @@ from realtime_model.factory import build_model
 from realtime_model.generator import Generator
 from realtime_model.network import EmoNetwork
 from realtime_model.portrait import frame_portrait
-from realtime_model.rig import FaceRig, at_rest, displacement
+from realtime_model.rig import FaceRig, at_rest
 from realtime_model.state import StreamState
 from realtime_model.tiny import TinyEngine, _press, _shown
 
@@ -182,8 +182,7 @@ def test_a_portrait_rests_as_its_landmarks_say(engine: TinyEngine, astronaut: Rg
     framed = frame_portrait(astronaut, FaceLandmarker())
     avatar = engine.prepare(framed)
     rig = FaceRig(framed.landmarks, 256)
-    moved = torch.from_numpy(displacement(rig.source_of(at_rest()), 64).astype(np.float32))
-    latent = latent_of(moved[None], 8)
+    latent = latent_of_pose(rig, at_rest(), 8)[None]
     off = engine.network.join(avatar.closed[None]) - latent
     assert off.square().sum() < 0.01 * latent.square().sum()  # the rig moves a half-size picture
     # A mouth that has to close: its lower lip comes from further down in the picture.
