@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 
 from realtime_model.training.portraits.children import invent_child
-from realtime_model.training.portraits.config import SPLITS, Split
+from realtime_model.training.portraits.config import SPLITS, Plan, Split
 from realtime_model.training.portraits.head_mesh import HeadMesh
 from realtime_model.training.portraits.packages import fetch_package
 from realtime_model.training.portraits.paint import paint
@@ -26,13 +26,16 @@ def collect_renders(studio: Studio, packages_folder: Path) -> Iterator[str]:
 
 def collect_crowd(studio: Studio, packages_folder: Path) -> Iterator[str]:
     """Add more invented people; how many of one split changes nobody's face in the other."""
-    plan = studio.config.crowd
-    seeded = [
+    yield from _collect_people(studio, packages_folder, planned_crowd(studio.config.crowd))
+
+
+def planned_crowd(plan: Plan) -> list[tuple[Split, str, int]]:
+    """Side, name and seed of everybody in the crowd."""
+    return [
         (split, f"crowd-{split}-{n:03d}", plan.seed * 10_000 + 5_000 * side + n)
         for side, split in enumerate(SPLITS)
         for n in range(plan.count(split))
     ]
-    yield from _collect_people(studio, packages_folder, seeded)
 
 
 def _collect_people(

@@ -8,8 +8,12 @@ import pytest
 from realtime_model.contract import RgbImage
 from realtime_model.face import FaceLandmarker
 from realtime_model.portrait import frame_portrait
-from realtime_model.training.portraits import renders
-from realtime_model.training.portraits.config import Package, PortraitsConfig, load_config
+from realtime_model.training.portraits.config import (
+    Package,
+    Plan,
+    PortraitsConfig,
+    load_config,
+)
 from realtime_model.training.portraits.crop import crop_square, face_height, square_around
 from realtime_model.training.portraits.filters import FILTERS
 from realtime_model.training.portraits.manifest import Portrait, load_manifest
@@ -18,6 +22,7 @@ from realtime_model.training.portraits.renders import (
     collect_children,
     collect_crowd,
     collect_renders,
+    planned_crowd,
 )
 from realtime_model.training.portraits.sheet import write_sheets
 from realtime_model.training.portraits.studio import Origin, Studio, read_rgb, share_outside
@@ -226,35 +231,23 @@ def test_a_finished_stage_still_names_its_portraits_and_opens_no_package(
     assert list(collect_renders(studio, tmp_path / "nowhere")) == ["render-train-000"]
 
 
-def test_a_larger_crowd_begins_with_the_smaller_one(
-    tmp_path: Path,
-    config: PortraitsConfig,
-    sitters: list[Sitter],
-    monkeypatch: pytest.MonkeyPatch,
+def test_a_larger_crowd_begins_with_the_smaller_one(config: PortraitsConfig) -> None:
+    few, more = (set(planned_crowd(Plan(train, 1, seed=4))) for train in (2, 5))
+    assert len(few) == 3
+    assert few < more
+    assert len({seed for _, _, seed in more}) == len({name for _, name, _ in more}) == 6
+    # Nobody of the recipe's crowd is one of its other rendered people, on either side.
+    others = {config.renders.seed * 10_000 + n for n in range(5_000)}
+    assert not others & {seed for _, _, seed in planned_crowd(config.crowd)}
+
+
+def test_a_finished_crowd_is_named_and_opens_no_package(
+    tmp_path: Path, config: PortraitsConfig, sitters: list[Sitter]
 ) -> None:
-    """Rendering takes seconds a head, so heads are only counted here, by what they are drawn of."""
-    drawn: list[tuple[str, str]] = []
-
-    def note(studio: Studio, mesh: object, person: object, origin: Origin, chance: object) -> None:
-        drawn.append((origin.identity, origin.source))
-
-    monkeypatch.setattr(renders, "_render", note)
-    monkeypatch.setattr(renders, "fetch_package", lambda package, folder: tmp_path)
-    monkeypatch.setattr(renders, "HeadMesh", lambda package: None)
-
-    def crowd(train: int, heldout: int) -> dict[str, str]:
-        drawn.clear()
-        plan = dataclasses.replace(config.crowd, train=train, heldout=heldout)
-        studio = Studio(dataclasses.replace(config, crowd=plan), tmp_path / f"{train}")
-        assert len(list(collect_crowd(studio, tmp_path))) == train + heldout
-        return dict(drawn)
-
-    few, many = crowd(2, 1), crowd(5, 1)
-    assert few.items() <= many.items()
-    assert len(set(many.values())) == 6
-    renders_of = dataclasses.replace(config.renders, train=64, heldout=8)
-    others = {f"rendered person {renders_of.seed * 10_000 + n}" for n in range(72)}
-    assert not others & set(many.values())
+    crowd = dataclasses.replace(config.crowd, train=1, heldout=0)
+    studio = Studio(dataclasses.replace(config, crowd=crowd), tmp_path)
+    studio.add("crowd-train-000", sitters[0].image, origin("crowd-train-000"), face_px=200)
+    assert list(collect_crowd(studio, tmp_path / "nowhere")) == ["crowd-train-000"]
 
 
 def test_finished_children_are_named_and_their_age_is_in_the_manifest(
