@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from realtime_model.config import ModelConfig
+from realtime_model.errors import TrainingError
 from realtime_model.features import PAST_FRAMES
 from realtime_model.glide import part_cells
 from realtime_model.network import EmoNetwork
@@ -158,6 +159,11 @@ class DiffusionData(ClipWindows):
         self._network = network
         saved = torch.load(faces, weights_only=True)
         self.face_map, self.picture = saved["face_map"], saved["picture"]
+        if "fields" not in saved:
+            raise TrainingError(
+                f"{faces} is from before mouths had fields: run emolive train latents again, which "
+                "looks at the portraits anew and keeps what they acted"
+            )
         self.at_rest, self._fields = saved["at_rest"], saved["fields"]
         config = network.config
         takes = {clip.name: clip.mels for clip in heard}

@@ -10,6 +10,7 @@ import pytest
 import torch
 
 from realtime_model.config import ModelConfig
+from realtime_model.errors import TrainingError
 from realtime_model.features import PAST_FRAMES
 from realtime_model.network import EmoNetwork
 from realtime_model.training.denoising import (
@@ -72,6 +73,16 @@ def data(
 @pytest.fixture
 def reader(data: DiffusionData) -> LipReader:
     return train_reader(data, 1, 0)
+
+
+def test_portraits_looked_at_before_mouths_had_fields_are_named(
+    fresh: EmoNetwork, played: list[Played], heard: list[HeardClip], folder: Path, tmp_path: Path
+) -> None:
+    old = torch.load(folder / "faces.pt", weights_only=True)
+    del old["fields"]
+    torch.save(old, tmp_path / "faces.pt")
+    with pytest.raises(TrainingError, match=r"faces\.pt .* emolive train latents again"):
+        DiffusionData(fresh, played, heard, tmp_path / "faces.pt")
 
 
 def test_a_window_continues_its_motion_frames(data: DiffusionData) -> None:
