@@ -65,9 +65,9 @@ TARGETS: Mapping[str, Target] = MappingProxyType(
     {
         "lips_mean": Target("mouth opening against the rig's curve, correlation", low=0.85),
         "lips_worst": Target("the same, worst clip", low=0.6),
-        "lips_timed": Target("the same, voices that tell the times of their sounds", low=0.85),
-        "lips_recorded": Target("the same, people: the curve is as good as its alignment"),
-        "rig_lips": Target("the same, the rig's own frames: the ceiling of this judge"),
+        "lips_timed": Target("mouth opening against it, voices with exact times", low=0.85),
+        "lips_recorded": Target("mouth opening against it, people: an aligned curve"),
+        "rig_lips": Target("the rig's own frames against it: the ceiling of this judge"),
         "lips_shuffled_mean": Target("the same against another clip's curve", high=0.2),
         "lag_frames_median": Target("frames by which the mouth is late", low=-1, high=1),
         "spread_median": Target("how far the mouth moves, over the rig's frames", 0.8, 1.2),
