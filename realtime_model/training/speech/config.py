@@ -9,7 +9,9 @@ import yaml
 from realtime_model.errors import ConfigError
 
 Split = Literal["train", "heldout"]
-ENGINES = ("hibari", "flite", "kokoro", "prompts")
+ENGINES = ("hibari", "flite", "kokoro", "prompts", "festvox")
+RECORDED = ("prompts", "festvox")
+"""Engines that are people: they say what they said, at their own pace."""
 STYLES = ("spoken", "sung", "whispered", "shouted")
 
 _T = TypeVar("_T")
@@ -21,7 +23,7 @@ class SourceConfig:
 
     Attributes:
         clips: recordings to make, dealt to the voices in turn.
-        style: one of `STYLES`; recorded prompts are spoken.
+        style: one of `STYLES`; recorded people just speak.
         mixed: every clip has a voice of its own, between two of ``voices``; Kokoro's alone.
     """
 
@@ -46,8 +48,8 @@ class SourceConfig:
             raise ConfigError(
                 f"mixed: needs two voices of kokoro, not {self.engine}'s {self.voices}"
             )
-        if self.engine == "prompts" and self.style != "spoken":
-            raise ConfigError(f"style: recorded prompts cannot be {self.style}")
+        if self.engine in RECORDED and self.style != "spoken":
+            raise ConfigError(f"style: recorded {self.engine} cannot be {self.style}")
 
 
 @dataclass(frozen=True, slots=True)

@@ -62,7 +62,7 @@ def make_corpus(config: CorpusConfig, out: Path, progress: Progress) -> None:
     check_programs({source.engine for source in config.sources})
     out.mkdir(parents=True, exist_ok=True)
     room = VoiceRoom(config)
-    plans = plan_corpus(config, lambda language: room.prompts(language).texts)
+    plans = plan_corpus(config, room.texts)
     bar = progress.add_task("speech", total=len(plans))
     for number, plan in enumerate(plans, start=1):
         path = out / f"{plan.name}.npz"

@@ -24,6 +24,7 @@ from hibari.g2p import G2P
 from numpy.typing import NDArray
 
 from realtime_model.training.speech.phones import phones_of_tokens, shifted
+from realtime_model.training.speech.russian import reduced
 from realtime_model.training.speech.tongues import INVENTED
 from realtime_model.training.speech.voices import Recording, Samples, recording
 
@@ -41,10 +42,6 @@ _MOST_TOKENS = 510  # that the voices have a style for
 
 _OTHER_TONGUE = re.compile(r"\([a-z^-]+\)")
 """How espeak-ng marks a word it reads in another language; the mark is not said."""
-
-_REDUCED = re.compile(r"(?<=\S)ʌ(?![^aeiouyɑæəɛɔɨɪʌ\s]*ˈ)|(?<=[^ˈ\s])a(?=[\s,]|$)")
-"""Russian o and a, which espeak-ng writes as open vowels wherever they are unstressed: right before
-the stress and at the start of a word they are, elsewhere the mouth hardly opens."""
 
 _ESPEAK_TO_KOKORO = {
     "a^ɪ": "I", "a^ʊ": "W", "e^ɪ": "A", "o^ʊ": "O", "ə^ʊ": "Q", "ɔ^ɪ": "Y",
@@ -86,12 +83,14 @@ def kokoro_alphabet(text: str, language: str) -> str:
     ipa = _OTHER_TONGUE.sub("", ", ".join(c.strip() for c in clauses if c.strip()))
     # Nasal vowels come as one character; the voices know the vowel and the tilde.
     ipa = normalize("NFD", ipa).replace("c\u0327", "\u00e7")
+    if language == "ru":
+        ipa = ipa.replace("ʑ", "z")  # a soft z; Polish has the other one
     for tied, letter in _ESPEAK_TO_KOKORO.items():
         ipa = ipa.replace(tied, letter)
     if language == "ru":
         ipa = ipa.replace("y", "ɨ")  # espeak-ng's letter for unrounded ы
-        ipa = _REDUCED.sub("ə", ipa)
         ipa = ipa.replace('u"', "u")  # and for ю between soft consonants; a quote would be a pause
+        ipa = reduced(ipa.replace("^", "").replace("ɑ", "a"))
     end = text.strip()[-1]
     return ipa.replace("^", "").replace("-", "") + (end if end in "?!" else ".")
 

@@ -27,6 +27,14 @@ _ARPABET = {
     "ng": "ŋ", "ow": "oʊ", "oy": "ɔɪ", "p": "p", "r": "ɹ", "s": "s", "sh": "ʃ", "t": "t",
     "th": "θ", "uh": "ʊ", "uw": "u", "v": "v", "w": "w", "y": "j", "z": "z", "zh": "ʒ",
 }  # fmt: skip
+_MSU = {
+    "ii": "i", "yy": "ɨ", "uu": "u", "ee": "e", "oo": "o", "aa": "a",
+    "a": "ʌ", "e": "ɪ", "i": "ɪ", "y": "ɨ", "u": "ʊ", "ay": "ə", "ae": "ɪ", "ur": "ʊ",
+    "c": "ts", "ch": "tʃ", "g": "ɡ", "gg": "ɡ", "h": "x", "hh": "x",
+    "sh": "ʃ", "sch": "ɕ", "zh": "ʒ",
+}  # fmt: skip
+"""Russian, after L. M. Zakharov's variants of sounds: doubled vowels are stressed, ``a`` and ``i``
+reduced once, ``ay`` and ``ae`` twice; a doubled consonant is soft, which lips do not show."""
 _STRESS = "ˈˌ"
 _LENGTHENERS = "ːʰʲ̃"
 
@@ -47,6 +55,12 @@ class Phone:
 def phone_of_arpabet(name: str, start_s: float, end_s: float) -> Phone:
     """Name a CMU phone in IPA; whatever is no speech sound (``+SPN+``, ``SIL``) is silence."""
     return Phone(_ARPABET.get(name.lower().rstrip("012"), SILENCE), start_s, end_s)
+
+
+def phone_of_msu(name: str, start_s: float, end_s: float) -> Phone:
+    """Name a sound of the Russian voice of Festival in IPA; ``pau`` is silence."""
+    ipa = SILENCE if name == "pau" else _MSU.get(name, name[0])
+    return Phone(ipa, start_s, end_s)
 
 
 def phones_of_tokens(tokens: Sequence[str], durations_s: Sequence[float]) -> list[Phone]:

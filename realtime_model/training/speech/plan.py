@@ -7,12 +7,12 @@ from dataclasses import dataclass
 
 from realtime_model.errors import ConfigError
 from realtime_model.training.speech import sentences, tongues
-from realtime_model.training.speech.config import CorpusConfig, SourceConfig, Split
+from realtime_model.training.speech.config import RECORDED, CorpusConfig, SourceConfig, Split
 
 _SHORT_SHARE = 0.15
 
-PromptTexts = Callable[[str], list[str]]
-"""From a language to everything the recorded speakers of that language say."""
+RecordedTexts = Callable[[str, str], list[str]]
+"""From an engine of `RECORDED` and a language to everything its speakers say."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +34,7 @@ class ClipPlan:
     seed: int = 0
 
 
-def plan_corpus(config: CorpusConfig, prompt_texts: PromptTexts) -> list[ClipPlan]:
+def plan_corpus(config: CorpusConfig, recorded_texts: RecordedTexts) -> list[ClipPlan]:
     """Decide every clip: who says what, how fast, with which pauses."""
     trained = {source.language for source in config.sources if source.split == "train"}
     plans: list[ClipPlan] = []
@@ -44,7 +44,7 @@ def plan_corpus(config: CorpusConfig, prompt_texts: PromptTexts) -> list[ClipPla
         style = "" if source.style == "spoken" else f" {source.style}"
         style += " mixed" * source.mixed
         rng = random.Random(f"{config.seed} {source.engine} {source.language} {voices}{style}")
-        texts = _texts(config, source, trained, prompt_texts)
+        texts = _texts(config, source, trained, recorded_texts)
         if not texts:
             raise ConfigError(f"sources: no {source.split} sentences in {source.language}")
         plans += _planned(config, source, texts, rng)
@@ -55,11 +55,11 @@ def plan_corpus(config: CorpusConfig, prompt_texts: PromptTexts) -> list[ClipPla
 
 
 def _texts(
-    config: CorpusConfig, source: SourceConfig, trained: set[str], prompt_texts: PromptTexts
+    config: CorpusConfig, source: SourceConfig, trained: set[str], recorded_texts: RecordedTexts
 ) -> list[str]:
     """Return what a source may say; a language nobody trains on needs no held-out sentences."""
-    if source.engine == "prompts":
-        return prompt_texts(source.language)
+    if source.engine in RECORDED:
+        return recorded_texts(source.engine, source.language)
     if source.language == tongues.INVENTED:
         lists = [tongues.sentences(config.invented_sentences, config.seed)]
     else:
@@ -79,7 +79,7 @@ def _planned(
     config: CorpusConfig, source: SourceConfig, texts: list[str], rng: random.Random
 ) -> Iterator[ClipPlan]:
     deck = _dealt(texts, rng)
-    english = source.language.startswith("en") and source.engine != "prompts"
+    english = source.language.startswith("en") and source.engine not in RECORDED
     short = _dealt(sentences.written("short"), rng) if english else deck
     styled = source.style != "spoken"
     kind = f"{source.style}-{source.split}" if styled else source.split

@@ -5,8 +5,9 @@ from pathlib import Path
 
 import onnxruntime
 
-from realtime_model.training.speech import neural
+from realtime_model.training.speech import festvox, neural
 from realtime_model.training.speech.config import CorpusConfig
+from realtime_model.training.speech.festvox import Festvox
 from realtime_model.training.speech.flite import Flite
 from realtime_model.training.speech.packages import kokoro_files
 from realtime_model.training.speech.plan import ClipPlan, mixture
@@ -25,10 +26,11 @@ class VoiceRoom:
     def voice(self, engine: str, name: str, language: str) -> Voice:
         return self._open(engine, name, language)
 
-    def prompts(self, language: str) -> Prompts:
-        voice = self.voice("prompts", "recorded", language)
-        assert isinstance(voice, Prompts)
-        return voice
+    def texts(self, engine: str, language: str) -> list[str]:
+        """Everything that the recorded people of an engine say in a language."""
+        voice = self.voice(engine, "recorded", language)
+        assert isinstance(voice, Prompts | Festvox)
+        return voice.texts
 
     @cached_property
     def _kokoro(self) -> tuple[onnxruntime.InferenceSession, Path]:
@@ -43,6 +45,8 @@ class VoiceRoom:
                 return Flite(name)
             case "prompts":
                 return Prompts(language)
+            case "festvox":
+                return Festvox(festvox.folder_of(language))
             case _:
                 graph, voices = self._kokoro
                 shares = {voices / f"{one}.bin": share for one, share in mixture(name).items()}

@@ -11,8 +11,8 @@ from realtime_model.training.speech.plan import mixture, plan_corpus
 RECIPE = Path(__file__).parents[4] / "configs" / "corpus.yaml"
 
 
-def prompt_texts(language: str) -> list[str]:
-    return [f"{language} prompt {number}" for number in range(9)]
+def recorded_texts(engine: str, language: str) -> list[str]:
+    return [f"{engine} in {language} {number}" for number in range(9)]
 
 
 @pytest.fixture(scope="module")
@@ -21,7 +21,7 @@ def config() -> CorpusConfig:
 
 
 def test_the_shipped_recipe_trains_many_voices_and_holds_some_out(config: CorpusConfig) -> None:
-    plans = plan_corpus(config, prompt_texts)
+    plans = plan_corpus(config, recorded_texts)
     trained = {(p.engine, one) for p in plans if p.split == "train" for one in mixture(p.voice)}
     held_out = {(p.engine, p.voice) for p in plans if p.split == "heldout"}
     assert len(trained) >= 16
@@ -30,7 +30,7 @@ def test_the_shipped_recipe_trains_many_voices_and_holds_some_out(config: Corpus
 
 
 def test_held_out_sentences_and_languages_are_never_trained(config: CorpusConfig) -> None:
-    plans = plan_corpus(config, prompt_texts)
+    plans = plan_corpus(config, recorded_texts)
     shared = set(sentences.written("short"))
     trained = {t for p in plans if p.split == "train" for t in p.texts} - shared
     held_out = {t for p in plans if p.split == "heldout" for t in p.texts} - shared
@@ -40,19 +40,19 @@ def test_held_out_sentences_and_languages_are_never_trained(config: CorpusConfig
 
 
 def test_the_same_recipe_gives_the_same_corpus(config: CorpusConfig) -> None:
-    assert plan_corpus(config, prompt_texts) == plan_corpus(config, prompt_texts)
-    other = plan_corpus(replace(config, seed=config.seed + 1), prompt_texts)
-    assert other != plan_corpus(config, prompt_texts)
+    assert plan_corpus(config, recorded_texts) == plan_corpus(config, recorded_texts)
+    other = plan_corpus(replace(config, seed=config.seed + 1), recorded_texts)
+    assert other != plan_corpus(config, recorded_texts)
 
 
 def test_a_larger_corpus_begins_with_the_smaller_one(config: CorpusConfig) -> None:
     few = replace(config, sources=(replace(config.sources[0], clips=5),))
     many = replace(config, sources=(replace(config.sources[0], clips=50),))
-    assert plan_corpus(many, prompt_texts)[:5] == plan_corpus(few, prompt_texts)
+    assert plan_corpus(many, recorded_texts)[:5] == plan_corpus(few, recorded_texts)
 
 
 def test_every_text_has_a_pause_before_it_and_one_at_the_end(config: CorpusConfig) -> None:
-    plans = plan_corpus(config, prompt_texts)
+    plans = plan_corpus(config, recorded_texts)
     assert all(len(plan.pauses_s) == len(plan.texts) + 1 for plan in plans)
     paused = [pause for plan in plans for pause in plan.pauses_s if pause]
     assert config.pause_s[0] <= min(paused) <= max(paused) <= config.pause_s[1]
@@ -61,13 +61,13 @@ def test_every_text_has_a_pause_before_it_and_one_at_the_end(config: CorpusConfi
 def test_a_voice_listed_twice_is_refused(config: CorpusConfig) -> None:
     source = SourceConfig("hibari", "en-us", ("heart",), "train", 3)
     with pytest.raises(ConfigError, match="listed twice"):
-        plan_corpus(replace(config, sources=(source, source)), prompt_texts)
+        plan_corpus(replace(config, sources=(source, source)), recorded_texts)
 
 
 def test_a_source_without_sentences_is_refused(config: CorpusConfig) -> None:
     source = SourceConfig("prompts", "ru", ("maxim",), "heldout", 3)
     with pytest.raises(ConfigError, match="no heldout sentences in ru"):
-        plan_corpus(replace(config, sources=(source,)), lambda language: [])
+        plan_corpus(replace(config, sources=(source,)), lambda engine, language: [])
 
 
 def test_a_typo_in_the_recipe_names_its_key(tmp_path: Path) -> None:
@@ -114,9 +114,9 @@ def test_made_sentences_differ_from_each_other_and_repeat_with_the_seed() -> Non
 
 def test_songs_are_planned_beside_speech_and_leave_it_as_it_was(config: CorpusConfig) -> None:
     spoken = SourceConfig("kokoro", "en-us", ("am_eric",), "heldout", 4)
-    alone = plan_corpus(replace(config, sources=(spoken,)), prompt_texts)
+    alone = plan_corpus(replace(config, sources=(spoken,)), recorded_texts)
     both = plan_corpus(
-        replace(config, sources=(spoken, replace(spoken, style="sung"))), prompt_texts
+        replace(config, sources=(spoken, replace(spoken, style="sung"))), recorded_texts
     )
     assert both[:4] == alone
     songs = both[4:]
@@ -126,7 +126,7 @@ def test_songs_are_planned_beside_speech_and_leave_it_as_it_was(config: CorpusCo
 
 
 def test_lines_written_for_held_out_voices_are_said_by_them_alone(config: CorpusConfig) -> None:
-    plans = plan_corpus(config, prompt_texts)
+    plans = plan_corpus(config, recorded_texts)
     apart = set(sentences.only_held_out("pt"))
     said: dict[str, set[str]] = {"train": set(), "heldout": set()}
     for plan in plans:
@@ -137,7 +137,7 @@ def test_lines_written_for_held_out_voices_are_said_by_them_alone(config: Corpus
 
 
 def test_at_least_seven_languages_and_singing_are_held_out(config: CorpusConfig) -> None:
-    held_out = [p for p in plan_corpus(config, prompt_texts) if p.split == "heldout"]
+    held_out = [p for p in plan_corpus(config, recorded_texts) if p.split == "heldout"]
     assert {p.language.split("-")[0] for p in held_out} >= {
         "en",
         "it",
@@ -155,7 +155,7 @@ def test_mixed_voices_are_all_different_and_lie_between_two_of_the_list(
 ) -> None:
     voices = ("am_adam", "af_sky", "ff_siwis")
     source = SourceConfig("kokoro", "en-us", voices, "train", 20, mixed=True)
-    plans = plan_corpus(replace(config, sources=(source,)), prompt_texts)
+    plans = plan_corpus(replace(config, sources=(source,)), recorded_texts)
     mixtures = [mixture(plan.voice) for plan in plans]
     assert len({plan.name for plan in plans}) == 20
     assert len({plan.voice for plan in plans}) > 10

@@ -72,7 +72,7 @@ def test_the_stress_lies_where_the_language_puts_it() -> None:
 def test_clips_of_invented_languages_are_planned_like_others() -> None:
     source = SourceConfig("kokoro", tongues.INVENTED, ("af_sky", "am_adam"), "train", 40)
     config = replace(load_config(RECIPE), sources=(source,), invented_sentences=60)
-    said = {text for plan in plan_corpus(config, lambda _: []) for text in plan.texts}
+    said = {text for plan in plan_corpus(config, lambda *_: []) for text in plan.texts}
     made = tongues.sentences(60, config.seed)
     assert said <= {text for text in made if not is_held_out(text)}
     assert len(said) > 20
