@@ -12,18 +12,24 @@ from torch import Tensor
 
 from realtime_model.autoencoder import latent_of
 from realtime_model.features import MOUTH_SHAPES
-from realtime_model.rig import FaceRig, Pose, at_rest, displacement
+from realtime_model.rig import FaceRig, Pose, arkit_labels, at_rest, displacement
 
 _RIG_PX = 128  # side of the picture the rig moves; at 64 a lip is two pixels
 _RIG_CELLS = 64  # side of the field of motion that latents are pooled from
 _ASKED = 0.2
 """Activation at which a shape is measured: that of speech. Lips that meet do not move evenly."""
+_NEVER_SAID = frozenset(
+    {"cheekPuff", "jawForward", "jawLeft", "jawRight", "mouthFrownLeft", "mouthFrownRight"}
+    | {"mouthLeft", "mouthRight", "mouthShrugUpper", "tongueOut"}
+)
+"""Shapes that no sound asks for. A pose costs milliseconds, and somebody waits for the call."""
 
 
 def blendshapes(landmarks: NDArray[np.floating], size_px: int, side: int) -> Tensor:
     """Codec latents of a closed mouth, and of each of `MOUTH_SHAPES` what one unit adds to it.
 
-    Over all mouths of speech the sum explains 0.99 of the variance of the rig's own latents.
+    Over all mouths of speech the sum explains 0.99 of the variance of the rig's own latents. Shapes
+    that no sound asks for add nothing.
 
     Args:
         landmarks: of the portrait, (478, 3) in pixels.
@@ -37,6 +43,9 @@ def blendshapes(landmarks: NDArray[np.floating], size_px: int, side: int) -> Ten
     closed = latent_of_pose(rig, at_rest(), side)
     fields = [closed]
     for shape in MOUTH_SHAPES:
+        if arkit_labels()[shape] in _NEVER_SAID:
+            fields.append(torch.zeros_like(closed))
+            continue
         pose = at_rest()
         pose.shapes[shape] = _ASKED
         fields.append((latent_of_pose(rig, pose, side) - closed) / _ASKED)

@@ -1,5 +1,6 @@
 """Fields of a mouth: the sum of its shapes is what the rig would do."""
 
+import numpy as np
 import pytest
 import torch
 from torch import Tensor
@@ -8,6 +9,7 @@ from realtime_model.blendshapes import blendshapes, latent_of_pose, posed
 from realtime_model.features import MOUTH_SHAPES
 from realtime_model.portrait import FramedPortrait
 from realtime_model.rig import FaceRig, Pose, arkit_labels, shapes_from
+from realtime_model.training.speech.articulation import ARTICULATORS, shape
 
 SIDE = 8
 
@@ -55,6 +57,12 @@ def test_shapes_add_up_to_what_the_rig_shows(
     true = rig_latent(framed, **asked) - fields[0]
     added = heard_latent(fields, **asked) - fields[0]
     assert unlike(added, true) < 0.03
+
+
+def test_whatever_a_sound_asks_for_moves_the_face(fields: Tensor) -> None:
+    asked = np.sum([shape(name) for name in [*ARTICULATORS, "seal", "tuck"]], 0)[list(MOUTH_SHAPES)]
+    moves = fields[1:].abs().amax((1, 2, 3)) > 0
+    assert moves.tolist() == (asked > 0).tolist()
 
 
 def test_the_jaw_moves_the_chin_and_leaves_the_brow(fields: Tensor) -> None:
