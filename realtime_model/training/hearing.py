@@ -40,16 +40,25 @@ class HearingRecipe:
 
     Attributes:
         start: preset whose ear goes on learning; none: from nothing.
+        kept: share of those weights in the finished ear, the rest being what was learned. Voices
+            that the new clips lack are not forgotten so. Source: Wortsman 2022, arXiv:2109.01903.
         batch: spans a step.
         variants: mishandled takes of each clip.
+        stretch: how much faster or slower than it was a clip may be heard, as a share.
+        colour: deviation of a microphone's response, a smooth curve over the bands, in log-mels.
+        most_of_one: share of what is heard that one source of the corpus may have at most.
         seen_weight: how much a wrong opening and width of the mouth count, beside its shapes.
     """
 
     start: str = ""
+    kept: float = 0.0
     steps: int = 4000
     batch: int = 24
     lr: float = 2e-3
     variants: int = 3
+    stretch: float = 0.2
+    colour: float = 0.25
+    most_of_one: float = 0.2
     seen_weight: float = 2.0
     seed: int = 0
 
@@ -155,8 +164,7 @@ def train_listener(
     """Train to the end of the recipe, resuming from ``out``."""
     rng = np.random.default_rng(recipe.seed)
     margin, gains = listener.margin, torch.from_numpy(_seen_gains())
-    shares = np.array([len(c.mouth) for c in train], np.float64)
-    shares /= shares.sum()
+    shares = shares_of(train, recipe.most_of_one)
 
     def step(_: int) -> Step:
         mels, mouths = [], []
@@ -164,9 +172,11 @@ def train_listener(
             clip = train[number]
             mel = clip.mels[rng.integers(len(clip.mels))].astype(np.float32)
             start = int(rng.integers(-20, max(1, len(clip.mouth) - 30)))
-            heard = other_throat(span(mel, 4 * start, 4 * _SPAN), rng)
-            mels.append(heard + rng.normal(0, 0.15))
-            mouths.append(span(clip.mouth, start, _SPAN, quiet=0.0))
+            long = round(_SPAN * (1 + rng.uniform(-recipe.stretch, recipe.stretch)))
+            heard = other_throat(span(mel, 4 * start, 4 * long), rng)
+            heard += rng.normal(0, 0.15) + recipe.colour * response(heard.shape[1], rng)
+            mels.append(stretched(heard, 4 * _SPAN))
+            mouths.append(stretched(span(clip.mouth, start, long, quiet=0.0), _SPAN))
         guess = listener(torch.from_numpy(np.stack(mels)).float())
         truth = torch.from_numpy(np.stack(mouths))[:, margin:-margin]
         skip = 10  # the first frames of a row lack their past
@@ -177,6 +187,19 @@ def train_listener(
 
     loop = Loop(listener, out, steps=recipe.steps, lr=recipe.lr, name="listener")
     loop.run(step, check=lambda _: score(listener, heldout), check_every=500)
+
+
+def shares_of(clips: Sequence[HeardClip], most_of_one: float) -> NDArray[np.float64]:
+    """How often each clip is heard: as long as it is, but one source never more than its share.
+
+    A reader with an hour of his own would teach how he speaks, not how people do.
+    """
+    lengths = np.array([len(clip.mouth) for clip in clips], np.float64)
+    names = [clip.name.rpartition("-")[0] for clip in clips]
+    whole = {name: lengths[[n == name for n in names]].sum() for name in set(names)}
+    limit = most_of_one * lengths.sum()
+    shares = lengths * [min(1.0, limit / whole[name]) for name in names]
+    return np.asarray(shares / shares.sum())
 
 
 def _size(error: Tensor) -> Tensor:
@@ -222,6 +245,21 @@ def other_throat(mel: NDArray[np.float32], rng: np.random.Generator) -> NDArray[
     share = (at - low).astype(np.float32)
     high = np.minimum(low + 1, bands - 1)
     return np.asarray(mel[:, low] * (1 - share) + mel[:, high] * share, np.float32)
+
+
+def stretched(x: NDArray[np.float32], length: int) -> NDArray[np.float32]:
+    """The same course of things in ``length`` rows: faster or slower, straight between old rows."""
+    at = np.clip((np.arange(length) + 0.5) * len(x) / length - 0.5, 0, len(x) - 1)
+    low = at.astype(np.int64)
+    share = (at - low).astype(np.float32)[:, None]
+    return np.asarray(x[low] * (1 - share) + x[np.minimum(low + 1, len(x) - 1)] * share, np.float32)
+
+
+def response(bands: int, rng: np.random.Generator) -> NDArray[np.float32]:
+    """A smooth random curve over the bands: four cosines, the finer the smaller."""
+    waves = np.arange(1, 5)
+    at = np.pi * np.outer((np.arange(bands) + 0.5) / bands, waves)
+    return np.asarray(np.cos(at) @ (rng.normal(size=len(waves)) / np.sqrt(waves)), np.float32)
 
 
 def span(

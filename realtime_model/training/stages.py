@@ -291,10 +291,13 @@ class Workshop:
 
     def _listened(self) -> dict[str, Tensor]:
         """Weights of the audio encoder alone."""
-        steps = self.recipe.listener.steps
-        average = average_of(self.runs / "listener", steps, Stage.LISTENER)
-        prefix = "encoder."
-        return {k.removeprefix(prefix): v for k, v in average.items() if k.startswith(prefix)}
+        recipe, prefix = self.recipe.listener, "encoder."
+        average = average_of(self.runs / "listener", recipe.steps, Stage.LISTENER)
+        learned = {k.removeprefix(prefix): v for k, v in average.items() if k.startswith(prefix)}
+        if not recipe.start or not recipe.kept:
+            return learned
+        before = self._preset(recipe.start).audio.state_dict()
+        return {k: torch.lerp(v, before[k], recipe.kept) for k, v in learned.items()}
 
     def _windows(self, network: EmoNetwork) -> tuple[DiffusionData, DiffusionData]:
         """Training and held-out windows; gives the network the scale of its latents."""

@@ -20,6 +20,8 @@ from realtime_model.training.hearing import (
     hear_once,
     other_throat,
     score,
+    shares_of,
+    stretched,
     train_listener,
 )
 from realtime_model.training.rendering import Clip
@@ -37,6 +39,20 @@ def test_another_throat_moves_the_bands_and_keeps_the_rhythm() -> None:
     assert 35 <= min(places) < 38 < 42 < max(places) <= 46
 
 
+@pytest.mark.parametrize("length", [48, 60, 75])
+def test_a_clip_heard_faster_or_slower_keeps_its_order_and_its_ends(length: int) -> None:
+    course = np.stack([np.arange(60), np.arange(60) % 7], 1).astype(np.float32)
+    other = stretched(course, length)
+    assert other.shape == (length, 2)
+    assert np.all(np.diff(other[:, 0]) >= 0)
+    assert other[0, 0] <= 0.2
+    assert other[-1, 0] >= 58.8
+    middle = other[length // 2, 0]
+    assert middle == pytest.approx(30, abs=1)
+    if length == 60:
+        assert np.array_equal(other, course)
+
+
 def test_a_clip_is_heard_clean_and_mishandled(clips: list[Clip], tiny: ModelConfig) -> None:
     heard = hear(clips, tiny.audio, variants=2, seed=0)
     assert [h.name for h in heard] == [c.name for c in clips]
@@ -45,6 +61,16 @@ def test_a_clip_is_heard_clean_and_mishandled(clips: list[Clip], tiny: ModelConf
         assert h.mouth.shape == (len(clip.mouth), len(MOUTH_SHAPES))
         assert np.array_equal(h.mouth[:, MOUTH_SHAPES.index(JAW)], clip.mouth[:, JAW])
         assert not np.array_equal(h.mels[0], h.mels[1])
+
+
+def test_nobody_is_heard_so_much_that_the_others_are_not() -> None:
+    def clip(name: str, frames: int) -> HeardClip:
+        return HeardClip(name, (), np.zeros((frames, len(MOUTH_SHAPES)), np.float32))
+
+    clips = [clip("reader-0", 500), clip("reader-1", 300), clip("a-0", 100), clip("b-0", 100)]
+    assert shares_of(clips, 1.0) == pytest.approx([0.5, 0.3, 0.1, 0.1])
+    # A fifth of 1,000 frames against two others with 100 each: half.
+    assert shares_of(clips, 0.2) == pytest.approx([0.3125, 0.1875, 0.25, 0.25])
 
 
 def test_what_was_heard_once_is_kept_until_the_clips_change(

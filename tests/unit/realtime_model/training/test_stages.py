@@ -199,6 +199,28 @@ def test_ear_and_codec_may_begin_with_a_finished_preset(workshop: Workshop) -> N
         assert all(torch.allclose(v, began[k], atol=1e-6) for k, v in mine.items())
 
 
+def test_a_share_of_the_ear_it_began_with_is_kept(workshop: Workshop) -> None:
+    for stage in IN_ORDER[:-1]:
+        workshop.run(stage)
+    recipe, runs = workshop.recipe, Path(workshop.recipe.runs)
+    shutil.rmtree(runs / "listener")
+    shutil.rmtree(runs / "teacher")
+    again = replace(
+        recipe,
+        listener=replace(recipe.listener, start=recipe.preset, lr=0.01, kept=0.25),
+        denoiser=replace(recipe.denoiser, start=recipe.preset, lr=0.0),
+    )
+    Workshop(again).run(Stage.LISTENER)
+    Workshop(again).run(Stage.TEACHER)
+    began = load_network(Path(recipe.preset)).state_dict()
+    learned = torch.load(runs / "listener" / "last.pt", weights_only=True)["average"]
+    taught = torch.load(runs / "teacher" / "last.pt", weights_only=True)["average"]
+    key = "conv1.weight"
+    mean = 0.75 * learned[f"encoder.{key}"] + 0.25 * began[f"audio.{key}"]
+    assert torch.allclose(taught[f"audio.{key}"], mean, atol=1e-6)
+    assert not torch.allclose(learned[f"encoder.{key}"], began[f"audio.{key}"], atol=1e-4)
+
+
 def test_a_beginning_of_other_sizes_is_refused(workshop: Workshop, tiny: ModelConfig) -> None:
     for stage in IN_ORDER[:-1]:
         workshop.run(stage)
