@@ -58,7 +58,7 @@ class HearingRecipe:
     variants: int = 3
     stretch: float = 0.2
     colour: float = 0.25
-    most_of_one: float = 0.2
+    most_of_one: float = 0.3
     seen_weight: float = 2.0
     seed: int = 0
 
