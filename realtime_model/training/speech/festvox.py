@@ -48,7 +48,13 @@ class Festvox:
 
 
 def folder_of(language: str) -> Path:
-    """Return where the package of a language puts its voice."""
+    """Return where the package of a language puts its voice.
+
+    Raises:
+        PackageError: there is no reader of that language.
+    """
+    if language not in _FOLDERS:
+        raise PackageError(f"festvox has no reader of {language!r}; it has {', '.join(_FOLDERS)}")
     return _FOLDERS[language]
 
 

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from scipy.io import wavfile
 
-from realtime_model.training.speech.festvox import Festvox, phones_of_labels
+from realtime_model.training.speech.festvox import Festvox, folder_of, phones_of_labels
 from realtime_model.training.speech.packages import PackageError
 from realtime_model.training.speech.phones import SILENCE
 
@@ -59,3 +59,8 @@ def test_labels_follow_each_other_without_gaps() -> None:
 def test_a_package_that_is_not_installed_is_named(tmp_path: Path) -> None:
     with pytest.raises(PackageError, match="apt-get install festvox-ru"):
         _ = Festvox(tmp_path / "none").texts
+
+
+def test_a_language_without_a_reader_is_named() -> None:
+    with pytest.raises(PackageError, match="no reader of 'it'; it has ru"):
+        folder_of("it")
