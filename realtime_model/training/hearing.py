@@ -240,16 +240,17 @@ def other_throat(mel: NDArray[np.float32], rng: np.random.Generator) -> NDArray[
     Jaitly and Hinton 2013, here on the mel axis.
     """
     bands = mel.shape[1]
-    at = np.clip(np.arange(bands) * rng.uniform(0.88, 1.12), 0, bands - 1)
-    low = at.astype(np.int64)
-    share = (at - low).astype(np.float32)
-    high = np.minimum(low + 1, bands - 1)
-    return np.asarray(mel[:, low] * (1 - share) + mel[:, high] * share, np.float32)
+    return _rows_at(mel.T, np.arange(bands) * rng.uniform(0.88, 1.12)).T
 
 
 def stretched(x: NDArray[np.float32], length: int) -> NDArray[np.float32]:
     """The same course of things in ``length`` rows: faster or slower, straight between old rows."""
-    at = np.clip((np.arange(length) + 0.5) * len(x) / length - 0.5, 0, len(x) - 1)
+    return _rows_at(x, (np.arange(length) + 0.5) * len(x) / length - 0.5)
+
+
+def _rows_at(x: NDArray[np.float32], at: NDArray[np.floating]) -> NDArray[np.float32]:
+    """Rows of x at places between rows, straight from one to the next; beyond an end, the end."""
+    at = np.clip(at, 0, len(x) - 1)
     low = at.astype(np.int64)
     share = (at - low).astype(np.float32)[:, None]
     return np.asarray(x[low] * (1 - share) + x[np.minimum(low + 1, len(x) - 1)] * share, np.float32)

@@ -19,6 +19,7 @@ from realtime_model.training.hearing import (
     hear,
     hear_once,
     other_throat,
+    response,
     score,
     shares_of,
     stretched,
@@ -37,6 +38,13 @@ def test_another_throat_moves_the_bands_and_keeps_the_rhythm() -> None:
         assert not other[1::2].any()
         places.append(int(other[0].argmax()))
     assert 35 <= min(places) < 38 < 42 < max(places) <= 46
+
+
+def test_microphones_colour_a_voice_smoothly_and_differently() -> None:
+    curves = np.stack([response(80, np.random.default_rng(seed)) for seed in range(200)])
+    assert curves.std(0) == pytest.approx(1.0, abs=0.6)
+    assert np.abs(np.diff(curves, axis=1)).mean() < 0.1 * np.abs(curves).mean()
+    assert np.abs(curves.mean(1)).max() < 1e-5  # it colours; loudness is drawn apart
 
 
 @pytest.mark.parametrize("length", [48, 60, 75])
