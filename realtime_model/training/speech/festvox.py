@@ -8,12 +8,14 @@ import re
 from functools import cached_property
 from pathlib import Path
 
-import numpy as np
-from scipy.io import wavfile
-
 from realtime_model.training.speech.packages import PackageError
-from realtime_model.training.speech.phones import Phone, merged_silence, phone_of_msu
-from realtime_model.training.speech.voices import Recording, recording
+from realtime_model.training.speech.phones import (
+    Phone,
+    merged_silence,
+    phone_of_msu,
+    phones_in_turn,
+)
+from realtime_model.training.speech.voices import Recording, read_wav, recording
 
 _VOICES = Path("/usr/share/festival/voices")
 _FOLDERS = {"ru": _VOICES / "russian" / "msu_ru_nsh_clunits"}
@@ -41,9 +43,8 @@ class Festvox:
     def speak(self, text: str, speed: float) -> Recording:
         """Return the reading of ``text``; people keep their own ``speed``."""
         name = self._names[text]
-        rate_hz, pcm = wavfile.read(self._folder / "wav" / f"{name}.wav")
+        samples, rate_hz = read_wav(self._folder / "wav" / f"{name}.wav")
         labels = (self._folder / "lab" / f"{name}.lab").read_text(encoding="utf-8")
-        samples = pcm.astype(np.float32) / np.float32(32_768)
         return recording(samples, rate_hz, merged_silence(phones_of_labels(labels)))
 
 
@@ -60,12 +61,5 @@ def folder_of(language: str) -> Path:
 
 def phones_of_labels(labels: str) -> list[Phone]:
     """Read lines of ``end_s colour name`` below a ``#``; each starts where the one before ended."""
-    phones: list[Phone] = []
-    start_s = 0.0
-    for line in labels.partition("#")[2].split("\n"):
-        if not line.strip():
-            continue
-        end, _, name = line.split()
-        phones.append(phone_of_msu(name, start_s, float(end)))
-        start_s = float(end)
-    return phones
+    lines = (line.split() for line in labels.partition("#")[2].splitlines() if line.strip())
+    return phones_in_turn(((name, float(end)) for end, _, name in lines), phone_of_msu)

@@ -4,11 +4,13 @@ import subprocess
 import tempfile
 from pathlib import Path
 
-import numpy as np
-from scipy.io import wavfile
-
-from realtime_model.training.speech.phones import Phone, merged_silence, phone_of_arpabet
-from realtime_model.training.speech.voices import Recording, recording
+from realtime_model.training.speech.phones import (
+    Phone,
+    merged_silence,
+    phone_of_arpabet,
+    phones_in_turn,
+)
+from realtime_model.training.speech.voices import Recording, read_wav, recording
 
 VOICES = ("slt", "rms", "awb")
 """``kal`` and ``kal16`` report times longer than their sound, so they are of no use here."""
@@ -30,17 +32,11 @@ class Flite:
             done = subprocess.run(
                 [*command, "-o", str(wav)], check=True, capture_output=True, text=True
             )
-            rate_hz, pcm = wavfile.read(wav)
-        samples = pcm.astype(np.float32) / np.float32(32_768)
+            samples, rate_hz = read_wav(wav)
         return recording(samples, rate_hz, merged_silence(phones_of_report(done.stdout)))
 
 
 def phones_of_report(report: str) -> list[Phone]:
     """Read ``name:end_s`` pairs; each phone starts where the one before it ended."""
-    phones: list[Phone] = []
-    start_s = 0.0
-    for entry in report.split():
-        name, end = entry.split(":")
-        phones.append(phone_of_arpabet(name, start_s, float(end)))
-        start_s = float(end)
-    return phones
+    pairs = (entry.split(":") for entry in report.split())
+    return phones_in_turn(((name, float(end)) for name, end in pairs), phone_of_arpabet)

@@ -23,8 +23,8 @@ from hibari import dsp
 from hibari.g2p import G2P
 from numpy.typing import NDArray
 
+from realtime_model.training.speech import russian
 from realtime_model.training.speech.phones import phones_of_tokens, shifted
-from realtime_model.training.speech.russian import reduced
 from realtime_model.training.speech.tongues import INVENTED
 from realtime_model.training.speech.voices import Recording, Samples, recording
 
@@ -83,16 +83,14 @@ def kokoro_alphabet(text: str, language: str) -> str:
     ipa = _OTHER_TONGUE.sub("", ", ".join(c.strip() for c in clauses if c.strip()))
     # Nasal vowels come as one character; the voices know the vowel and the tilde.
     ipa = normalize("NFD", ipa).replace("c\u0327", "\u00e7")
+    letters = _ESPEAK_TO_KOKORO | (russian.LETTERS if language == "ru" else {})
+    for written, letter in letters.items():
+        ipa = ipa.replace(written, letter)
+    ipa = ipa.replace("^", "").replace("-", "")
     if language == "ru":
-        ipa = ipa.replace("ʑ", "z")  # a soft z; Polish has the other one
-    for tied, letter in _ESPEAK_TO_KOKORO.items():
-        ipa = ipa.replace(tied, letter)
-    if language == "ru":
-        ipa = ipa.replace("y", "ɨ")  # espeak-ng's letter for unrounded ы
-        ipa = ipa.replace('u"', "u")  # and for ю between soft consonants; a quote would be a pause
-        ipa = reduced(ipa.replace("^", "").replace("ɑ", "a"))
+        ipa = russian.reduced(ipa)
     end = text.strip()[-1]
-    return ipa.replace("^", "").replace("-", "") + (end if end in "?!" else ".")
+    return ipa + (end if end in "?!" else ".")
 
 
 @cache

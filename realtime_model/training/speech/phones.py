@@ -3,7 +3,7 @@
 # ruff: noqa: RUF001 - IPA letters look like others and are meant
 
 import unicodedata
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 
 SILENCE = "sil"
@@ -61,6 +61,16 @@ def phone_of_msu(name: str, start_s: float, end_s: float) -> Phone:
     """Name a sound of the Russian voice of Festival in IPA; ``pau`` is silence."""
     ipa = SILENCE if name == "pau" else _MSU.get(name, name[0])
     return Phone(ipa, start_s, end_s)
+
+
+def phones_in_turn(
+    ends: Iterable[tuple[str, float]], named: Callable[[str, float, float], Phone]
+) -> list[Phone]:
+    """Phones of (name, end_s) pairs, named by ``named``; each starts where the one before ended."""
+    phones: list[Phone] = []
+    for name, end_s in ends:
+        phones.append(named(name, phones[-1].end_s if phones else 0.0, end_s))
+    return phones
 
 
 def phones_of_tokens(tokens: Sequence[str], durations_s: Sequence[float]) -> list[Phone]:

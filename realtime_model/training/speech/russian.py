@@ -8,6 +8,9 @@ what the dictionary of a phonetician does, whose labels `festvox` reads.
 
 import re
 
+LETTERS = {"ʑ": "z", "ɑ": "a", "y": "ɨ", 'u"': "u"}
+"""How espeak-ng writes Russian, in letters that mean the same elsewhere: a soft z, which is no
+Polish one, a central a, unrounded ы, and ю between soft ones, whose quote would be a pause."""
 _STRESS = "ˈˌ"
 _VOWELS = "aɑæɐʌɛeoœəɪiɨu"
 _WORD = re.compile(rf"[^\s,.?!]*[{_VOWELS}][^\s,.?!]*")

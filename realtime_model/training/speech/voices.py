@@ -2,10 +2,12 @@
 
 from dataclasses import dataclass
 from math import gcd
+from pathlib import Path
 from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.io import wavfile
 from scipy.signal import resample_poly
 
 from realtime_model.training.speech.articulation import is_vowel
@@ -45,6 +47,12 @@ class Voice(Protocol):
 
     def speak(self, text: str, speed: float) -> Recording:
         """Say ``text``; ``speed`` 1 is the speaker's own pace, 2 twice as fast."""
+
+
+def read_wav(path: Path) -> tuple[Samples, int]:
+    """Read a mono file of 16 bits: samples in [-1, 1] and their rate."""
+    rate_hz, pcm = wavfile.read(path)
+    return pcm.astype(np.float32) / np.float32(32_768), rate_hz
 
 
 def resampled(samples: Samples, rate_hz: int) -> Samples:
