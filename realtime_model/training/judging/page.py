@@ -33,6 +33,7 @@ p { margin: .4rem 0; }
 .soft { color: var(--soft); }
 code { background: var(--card); padding: .1rem .35rem; border-radius: .25rem;
   overflow-wrap: anywhere; }
+td code { overflow-wrap: normal; padding: 0; background: none; }
 .wide { overflow-x: auto; }
 table { border-collapse: collapse; font-variant-numeric: tabular-nums; width: 100%; }
 th, td { text-align: right; padding: .25rem .55rem; border-bottom: 1px solid var(--line);
@@ -40,6 +41,8 @@ th, td { text-align: right; padding: .25rem .55rem; border-bottom: 1px solid var
 th { color: var(--soft); font-weight: 600; vertical-align: bottom; }
 .word { text-align: left; white-space: normal; }
 .small { font-size: 13px; }
+@media (max-width: 40rem) { body { padding: 1rem; } .wide { font-size: 13px; }
+  th, td { padding: .25rem .35rem; } }
 .small .word { white-space: nowrap; }
 .held { color: var(--good); font-weight: 600; }
 .missed { color: var(--bad); font-weight: 600; }
@@ -83,16 +86,21 @@ def table(head: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
         + "</tr>"
         for row in rows
     )
-    return f"<table>{table_head(head, sum(words))}{body}</table>"
+    return f"<table>{table_head(head)}{body}</table>"
 
 
-def table_head(names: Sequence[str], words: int) -> str:
-    """The first row of a table, of whose columns the first ``words`` hold words."""
+def table_head(names: Sequence[str], words: Sequence[str] = _WORDS) -> str:
+    """The first row of a table; columns named in ``words`` hold words."""
     cells = (
-        f"<th{' class=word' if i < words else ''}>{escape(name.replace('_', ' '))}</th>"
-        for i, name in enumerate(names)
+        f"<th{' class=word' if name in words else ''}>{escape(name.replace('_', ' '))}</th>"
+        for name in names
     )
     return f"<tr>{''.join(cells)}</tr>"
+
+
+def as_name(name: str) -> str:
+    """A name that may break where its words meet."""
+    return escape(name).replace("_", "_<wbr>")
 
 
 def as_url(image: RgbImage) -> str:

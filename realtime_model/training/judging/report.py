@@ -19,7 +19,7 @@ from realtime_model.training.judging.figures import (
     group,
     summarise,
 )
-from realtime_model.training.judging.page import as_url, table, table_head, whole_page
+from realtime_model.training.judging.page import as_name, as_url, table, table_head, whole_page
 from realtime_model.training.judging.plot import key, plot
 from realtime_model.training.judging.targets import in_order, target_of
 from realtime_model.training.judging.teacher import compare
@@ -183,12 +183,13 @@ def _summary_table(summary: Mapping[str, float]) -> str:
         rows.append((name, target.meaning, f"{value:.3g}", target.text, mark))
     # Marks are ours; all else is escaped with the table.
     body = "".join(
-        f'<tr><td class="word"><code>{escape(name)}</code></td>'
-        f'<td class="word">{escape(meaning)}</td><td>{value}</td><td>{target}</td>'
-        f"<td>{mark}</td></tr>"
+        f'<tr><td class="word"><code>{as_name(name)}</code></td><td>{value}</td><td>{target}</td>'
+        f'<td>{mark}</td><td class="word">{escape(meaning)}</td></tr>'
         for name, meaning, value, target, mark in rows
     )
-    return f"<table>{table_head(('figure', 'meaning', 'value', 'target', ''), 2)}{body}</table>"
+    words = ("figure", "meaning")
+    head = table_head(("figure", "value", "target", "", "meaning"), words)
+    return f"<table>{head}{body}</table>"
 
 
 def _clip_table(figures: Sequence[ClipFigures]) -> str:
