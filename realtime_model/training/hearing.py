@@ -19,6 +19,7 @@ from rich.console import Console
 from torch import Tensor, nn
 
 from realtime_model.config import AudioConfig
+from realtime_model.errors import ConfigError
 from realtime_model.features import MOUTH_SHAPES, SHAPE_SCALE, AudioEncoder
 from realtime_model.rig import arkit_labels, lip_gains
 from realtime_model.training.correlation import correlation
@@ -61,6 +62,12 @@ class HearingRecipe:
     most_of_one: float = 0.3
     seen_weight: float = 2.0
     seed: int = 0
+
+    def __post_init__(self) -> None:
+        for key in ("kept", "most_of_one"):
+            share = getattr(self, key)
+            if not 0 <= share <= 1:
+                raise ConfigError(f"listener.{key} is a share, from 0 to 1, not {share}")
 
 
 class Listener(nn.Module):
