@@ -42,7 +42,7 @@ th { color: var(--soft); font-weight: 600; vertical-align: bottom; }
 .word { text-align: left; white-space: normal; }
 .small { font-size: 13px; }
 @media (max-width: 40rem) { body { padding: 1rem; } .wide { font-size: 13px; }
-  th, td { padding: .25rem .35rem; } }
+  th, td { padding: .25rem .35rem; } .word:last-child { min-width: 18rem; } }
 .small .word { white-space: nowrap; }
 .held { color: var(--good); font-weight: 600; }
 .missed { color: var(--bad); font-weight: 600; }
