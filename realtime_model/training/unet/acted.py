@@ -66,8 +66,9 @@ class ActedClips:
     def _portraits(self, folder: Path, split: str) -> list[Sitter]:
         asked, found = self._recipe.pictures, list[Sitter]()
         if (folder / "manifest.json").is_file():
+            named = asked.named if split == "train" else ""
             found = load_sitters(
-                folder, split, size_px=asked.size_px, named=asked.named, most=asked.portraits
+                folder, split, size_px=asked.size_px, named=named, most=asked.portraits
             )
         if not found:
             raise missing(folder / split, "portraits")

@@ -60,7 +60,7 @@ class PicturesRecipe:
         voice: speech encoder: weights that were added, or `MELS`.
         weights: folder of added weights.
         size_px: side of the pictures.
-        named: only portraits whose names begin so.
+        named: only those portraits of the training whose names begin so.
         portraits: how many; 0 is all.
         clips: how many; 0 is all.
         films: how many of them the stage "films" streams.
