@@ -74,12 +74,15 @@ class SamplerConfig(_Section):
     steps: int = 2
     second_level: float = 0.6
     motion_noise: float = 0.05  # of motion frames, to emo-tiny; a unet is told there is none
+    shared_noise: float = 0.9  # of its variance, by all frames of a stream; what is left flickers
     noise_limit: float = 0.0  # first noise is cut off at plus and minus this; 0 leaves it whole
     path: str = "cosine"  # or "linear": Stable Diffusion's timesteps, see `schedule`
     guidance: float = 1.0  # classifier-free; 1 runs the conditional pass alone
     guide: str = "two-pass"  # or "fused", "self-negative": see `unet.network`
 
     def __post_init__(self) -> None:
+        if not 0 <= self.shared_noise <= 1:
+            raise ConfigError(f"sampler.shared_noise is from 0 to 1, not {self.shared_noise}")
         _one_of("sampler.path", self.path, ("cosine", "linear"))
         _one_of("sampler.guide", self.guide, ("two-pass", "fused", "self-negative"))
 

@@ -82,7 +82,13 @@ def denoise(
         before = 0 if shown is None else shown.shape[1]
         like = mine[0].last_hop
         drawn = [
-            frame_noise(s.options.seed, c * frames - before, before + frames, like.shape[1:])
+            frame_noise(
+                s.options.seed,
+                c * frames - before,
+                before + frames,
+                like.shape[1:],
+                share=config.sampler.shared_noise,
+            )
             for s, c in zip(mine, when, strict=True)
         ]
         noise = torch.stack(drawn).to(like.device)

@@ -41,14 +41,24 @@ class StreamState(Generic[AvatarT]):
         return replace(self, motion_frames=kept, last_hop=latents, next_chunk=chunk_index + 1)
 
 
-def frame_noise(seed: int, first_frame: int, frames: int, shape: tuple[int, ...]) -> Tensor:
+def frame_noise(
+    seed: int, first_frame: int, frames: int, shape: tuple[int, ...], *, share: float
+) -> Tensor:
     """Noise of absolute frames, (frames, *shape): part fixed for the stream, part fresh.
 
-    The shared part keeps neighbouring frames from flickering; together they are standard normal.
+    Together they are standard normal. What is fresh is seen as flicker, more so the more steps are
+    taken.
+
+    Args:
+        seed: of the stream.
+        first_frame: from 0 on.
+        frames: how many.
+        shape: of one.
+        share: of the variance that is fixed, 0 to 1; see `SamplerConfig.shared_noise`.
     """
     shared = torch.randn(shape, generator=_generator(seed, -1))
     fresh = [torch.randn(shape, generator=_generator(seed, first_frame + i)) for i in range(frames)]
-    return math.sqrt(0.9) * shared + math.sqrt(0.1) * torch.stack(fresh)
+    return math.sqrt(share) * shared + math.sqrt(1 - share) * torch.stack(fresh)
 
 
 def _generator(seed: int, frame: int) -> torch.Generator:

@@ -274,8 +274,13 @@ def shared_noise(shape: torch.Size, dice: torch.Generator) -> Tensor:
 
 
 def correlated_noise(
-    shape: torch.Size, dice: torch.Generator, shared: Tensor | None = None
+    shape: torch.Size, dice: torch.Generator, shared: Tensor | None = None, *, share: float = 0.9
 ) -> Tensor:
-    """Noise as the generator draws it: most of it shared by the frames of a row."""
+    """Noise as a stream draws it: most of it shared by the frames of a row.
+
+    A teacher is never given noise that is shared whole: between two frames it could read how the
+    truth moves.
+    """
     shared = shared_noise(shape, dice) if shared is None else shared
-    return math.sqrt(0.9) * shared + math.sqrt(0.1) * torch.randn(shape, generator=dice)
+    fresh = torch.randn(shape, generator=dice)
+    return math.sqrt(share) * shared + math.sqrt(1 - share) * fresh

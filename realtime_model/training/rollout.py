@@ -38,7 +38,7 @@ def roll_out(
         tokens = model.tokens(torch.from_numpy(data.sound(take, start))[None].to(data.device))
         gesture = torch.from_numpy(played.gesture[start : start + hop])[None].to(data.device)
         given = model.given(portrait, past, tokens, gesture, speed, unknown)
-        noise = correlated_noise(shape, dice, shared).to(data.device)
+        noise = correlated_noise(shape, dice, shared, share=sampler.shared_noise).to(data.device)
         z = model.descend(noise, down, portrait, given)
         past = past.followed_by(z, sampler.motion_noise)
         out.append(z[0])

@@ -65,8 +65,8 @@ def student_step(
     arXiv:2506.08009.
     """
     rng, dice = np.random.default_rng(seed), torch.Generator().manual_seed(seed)
-    motion_noise = data.config.sampler.motion_noise
-    down = ladder(data.config.sampler, data.config.sampler.steps)
+    sampler = data.config.sampler
+    down = ladder(sampler, sampler.steps)
 
     def step(_: int) -> Step:
         *before, batch = data.sequence(rng, recipe.batch, 1 + int(rng.integers(recipe.rollout + 1)))
@@ -82,13 +82,14 @@ def student_step(
             with torch.no_grad():
                 tokens, moves = student.tokens(window.sound), (window.gesture, window.speed, known)
                 given = student.given(portrait, past, tokens, *moves)
-                noise = correlated_noise(shape, dice, shared).to(device)
+                noise = correlated_noise(shape, dice, shared, share=sampler.shared_noise)
+                noise = noise.to(device)
                 made = student.descend(noise, down, portrait, given)
             shown = made[:, -1:]
-            past = past.followed_by(made, motion_noise)
+            past = past.followed_by(made, sampler.motion_noise)
         tokens, moves = student.tokens(batch.sound), (batch.gesture, batch.speed, known)
         given = student.given(portrait, past, tokens, *moves)
-        noisy = correlated_noise(shape, dice, shared).to(device)
+        noisy = correlated_noise(shape, dice, shared, share=sampler.shared_noise).to(device)
         chosen = int(rng.integers(len(down) - 1))
         with torch.no_grad():
             noisy = student.descend(noisy, down[: chosen + 1], portrait, given)

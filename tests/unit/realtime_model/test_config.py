@@ -46,6 +46,7 @@ def test_lists_become_tuples_and_sections_keep_their_defaults() -> None:
         ({"sampler": {"guidance": 3.5}}, r"sampler\.guidance is for presets with a section unet"),
         ({"sampler": {"path": "linear"}}, r"sampler\.path is for presets with a section unet"),
         ({"sampler": {"guide": "fused"}}, r"sampler\.guide is for presets"),
+        ({"sampler": {"shared_noise": 1.1}}, r"sampler\.shared_noise is from 0 to 1"),
         ({"sampler": {"guide": "twice"}}, "two-pass, fused or self-negative, not twice"),
         ({"runtime": {"compile": True}}, "runtime is for presets with a section unet"),
         ({"runtime": {"dtype": "int8"}, "unet": {}}, "float32 or bfloat16, not int8"),

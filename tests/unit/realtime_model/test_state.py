@@ -24,23 +24,26 @@ def state() -> StreamState[str]:
 
 @pytest.mark.parametrize("hop", [1, 3, 5])
 def test_chunking_does_not_change_the_noise(hop: int) -> None:
-    whole = frame_noise(7, 0, 15, SHAPE)
-    chunks = [frame_noise(7, start, hop, SHAPE) for start in range(0, 15, hop)]
+    whole = noise_of(7, 0, 15)
+    chunks = [noise_of(7, start, hop) for start in range(0, 15, hop)]
     assert torch.equal(torch.cat(chunks), whole)
 
 
-def test_noise_is_standard_normal_and_mostly_shared_by_neighbours() -> None:
-    noise = torch.stack([frame_noise(seed, 0, 8, SHAPE) for seed in range(60)])
+@pytest.mark.parametrize("share", [0.0, 0.5, 0.9, 1.0])
+def test_noise_is_standard_normal_and_shared_by_neighbours_as_asked(share: float) -> None:
+    noise = torch.stack([noise_of(seed, 0, 8, share) for seed in range(60)])
     assert float(noise.mean()) == pytest.approx(0, abs=0.02)
     assert float(noise.std()) == pytest.approx(1, abs=0.02)
     together = (noise[:, 0] * noise[:, 5]).mean()
-    assert float(together) == pytest.approx(0.9, abs=0.03)
+    assert float(together) == pytest.approx(share, abs=0.03)
+    still = torch.equal(noise[:, :1].expand_as(noise), noise)
+    assert still is (share == 1)
 
 
 def test_seeds_and_frames_have_noise_of_their_own() -> None:
-    assert not torch.equal(frame_noise(1, 0, 1, SHAPE), frame_noise(2, 0, 1, SHAPE))
-    assert not torch.equal(frame_noise(1, 0, 1, SHAPE), frame_noise(1, 1, 1, SHAPE))
-    far = frame_noise(2**62, 10**7, 1, SHAPE)  # hours into a stream with any seed
+    assert not torch.equal(noise_of(1, 0, 1), noise_of(2, 0, 1))
+    assert not torch.equal(noise_of(1, 0, 1), noise_of(1, 1, 1))
+    far = noise_of(2**62, 10**7, 1)  # hours into a stream with any seed
     assert torch.isfinite(far).all()
 
 
@@ -64,3 +67,7 @@ def test_a_stream_without_a_past_gets_one(state: StreamState[str]) -> None:
 def first_cells(state: StreamState[str]) -> list[float]:
     assert state.motion_frames is not None
     return [float(value) for value in state.motion_frames[:, 0, 0, 0]]
+
+
+def noise_of(seed: int, first: int, frames: int, share: float = 0.9) -> torch.Tensor:
+    return frame_noise(seed, first, frames, SHAPE, share=share)

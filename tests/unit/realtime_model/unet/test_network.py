@@ -18,7 +18,7 @@ CLOSE = 1e-5
 
 
 def noise(first: int, frames: int, seed: int = 3) -> Tensor:
-    return frame_noise(seed, first, frames, (4, SIDE, SIDE))[None]
+    return frame_noise(seed, first, frames, (4, SIDE, SIDE), share=0.9)[None]
 
 
 def test_what_is_kept_of_a_portrait_equals_what_is_made_for_every_frame(scene: Scene) -> None:

@@ -72,7 +72,7 @@ def streamed_by_hand(engine: UnetEngine, portrait: Portrait, model: Generator) -
         before = OVERLAP if chunk else 0
         samples = torch.from_numpy(window.samples)[None]
         heard = hear_windows(voice, samples, [chunk], model.geometry, MARGIN, before=before)
-        noise = frame_noise(7, chunk * HOP - before, before + HOP, SHAPE)[None]
+        noise = frame_noise(7, chunk * HOP - before, before + HOP, SHAPE, share=0.9)[None]
         latents = engine.network.denoise(portrait, heard, past, noise, steps=3)
         shown.append(engine.show([], [], latents))
         past = latents[:, -OVERLAP:]
@@ -137,7 +137,7 @@ def test_without_time_modules_chunks_are_the_whole(
     model.open("a", astronaut, StreamOptions(seed=5))
     state: StreamState[Portrait] = model._streams["a"]
     features = torch.randn(1, MARGIN + CHUNKS * HOP + MARGIN, 10, 24)
-    noise = frame_noise(5, 0, CHUNKS * HOP, SHAPE)[None]
+    noise = frame_noise(5, 0, CHUNKS * HOP, SHAPE, share=0.9)[None]
     whole = engine.network.denoise(state.avatar, features, None, noise)[0]
     padded = torch.cat([torch.zeros_like(features[:, :OVERLAP]), features], 1)
     for chunk in range(CHUNKS):
