@@ -59,6 +59,8 @@ class TinyEngine:
     """Implements `engine.Engine` with an `EmoNetwork`, in float32 on the processor."""
 
     def __init__(self, network: EmoNetwork) -> None:
+        # oneDNN convolves maps whose channels lie together without reordering them first.
+        network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.network = network.eval()
         self.config = network.config
 

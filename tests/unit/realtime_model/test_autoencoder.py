@@ -1,6 +1,7 @@
 """The codec returns the portrait's own pixels, moved; it paints only inside its window."""
 
 from collections.abc import Callable
+from copy import deepcopy
 
 import pytest
 import torch
@@ -131,6 +132,18 @@ def test_pixels_are_the_image_in_levels(shaken: Codec, person: tuple[Tensor, Ten
     levels = (decoded.image.clamp(-1, 1) + 1) * 127.5
     assert decoded.pixels().dtype == torch.uint8
     assert (decoded.pixels().permute(0, 3, 1, 2).float() - levels).abs().max() <= 0.51
+
+
+def test_the_order_in_memory_changes_no_picture(
+    shaken: Codec, person: tuple[Tensor, Tensor]
+) -> None:
+    latent = torch.randn(1, 2, 8, 8, generator=torch.Generator().manual_seed(0))
+    plain = shaken.decoder(latent, shaken.reference(*person)).image
+    ordered = deepcopy(shaken)
+    ordered.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    pyramid = ordered.reference(*person)
+    assert pyramid.f64.is_contiguous(memory_format=torch.channels_last)
+    assert torch.allclose(ordered.decoder(latent, pyramid).image, plain, atol=1e-4)
 
 
 def test_the_picture_leaves_a_detached_flow_alone(
