@@ -38,7 +38,7 @@ class Prompts:
         short = self._language.split("-")[0]
         package = f"asterisk-core-sounds-{short}"
         listing = _TEXTS / package / f"core-sounds-{short}.txt.gz"
-        if not listing.is_file() or not self._folder.is_dir():
+        if not listing.is_file() or not any(self._folder.glob("*.g722")):
             raise PackageError(f"not installed: run `apt-get install {package} {package}-g722`")
         files: dict[str, Path] = {}
         for line in gzip.decompress(listing.read_bytes()).decode("utf-8").splitlines():
