@@ -5,12 +5,13 @@ by how common every state is, stand beside theirs: Bourlard and Morgan, Connecti
 Recognition (1994). It knows only synthetic voices and is never adapted, so it is not used alone.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 import numpy as np
 import torch
 import torch.nn.functional as F
 from numpy.typing import NDArray
+from rich.progress import Progress
 from torch import Tensor, nn
 
 from realtime_model.training.speech.articulation import sound_of
@@ -39,7 +40,9 @@ class PhoneNetwork:
         self._shares = shares
 
     @classmethod
-    def learn(cls, lessons: Sequence[tuple[Features, Sequence[Phone]]]) -> "PhoneNetwork":
+    def learn(
+        cls, lessons: Sequence[tuple[Features, Sequence[Phone]]], progress: Progress | None = None
+    ) -> "PhoneNetwork":
         """Learn from recordings whose phones are known: one core, a minute for 80 minutes."""
         order = sorted({state for _, phones in lessons for state, _, _ in timed_states(phones)})
         places = {state: place for place, state in enumerate(order)}
@@ -50,7 +53,11 @@ class PhoneNetwork:
         chosen |= (wanted >= 0) & (torch.rand(len(wanted), generator=rng) < _SILENCE_KEPT)
         moments = chosen.nonzero()[:, 0]
         net = _network(len(order))
-        _fit(net, heard, wanted, moments, rng)
+        steps = _EPOCHS * -(-len(moments) // _BATCH)
+        batches: Iterable[Tensor] = _batches(moments, rng)
+        if progress is not None:
+            batches = progress.track(batches, steps, description="learning sounds")
+        _fit(net, heard, wanted, batches, steps, rng)
         # Every state counts once more, so that none has no share.
         counts = torch.bincount(wanted[moments], minlength=len(order)).float() + 1
         return cls(net, order, counts / counts.sum())
@@ -93,28 +100,36 @@ def _network(answers: int) -> nn.Sequential:
         )
 
 
+def _batches(moments: Tensor, rng: torch.Generator) -> Iterator[Tensor]:
+    """All ``moments``, mixed anew in each epoch."""
+    for _ in range(_EPOCHS):
+        mixed = moments[torch.randperm(len(moments), generator=rng)]
+        yield from torch.split(mixed, _BATCH)
+
+
 def _fit(
-    net: nn.Module, heard: Tensor, wanted: Tensor, moments: Tensor, rng: torch.Generator
+    net: nn.Module,
+    heard: Tensor,
+    wanted: Tensor,
+    batches: Iterable[Tensor],
+    steps: int,
+    rng: torch.Generator,
 ) -> None:
-    """Train on ``moments`` (places in ``heard`` and ``wanted``), disturbed anew every time."""
-    steps = _EPOCHS * -(-len(moments) // _BATCH)
+    """Train on ``steps`` batches of places in ``heard`` and ``wanted``, disturbed every time."""
     optimizer = torch.optim.AdamW(net.parameters(), _RATE)
     pace = torch.optim.lr_scheduler.OneCycleLR(optimizer, _RATE, total_steps=steps)
     around = torch.arange(-_EITHER_SIDE, _EITHER_SIDE + 1)
-    for _ in range(_EPOCHS):
-        mixed = moments[torch.randperm(len(moments), generator=rng)]
-        for first in range(0, len(mixed), _BATCH):
-            batch = mixed[first : first + _BATCH]
-            x = heard[batch[:, None] + around]
-            whole = (len(batch), 1, CEPSTRA)
-            x = x * (1 + _STRETCH * torch.randn(whole, generator=rng))
-            x = x + _TILT * torch.randn(whole, generator=rng)
-            x = x + _HISS * torch.randn(x.shape, generator=rng)
-            loss = F.cross_entropy(net(x.flatten(1)), wanted[batch])
-            optimizer.zero_grad()
-            loss.backward()  # type: ignore[no-untyped-call]
-            optimizer.step()
-            pace.step()
+    for batch in batches:
+        x = heard[batch[:, None] + around]
+        whole = (len(batch), 1, CEPSTRA)
+        x = x * (1 + _STRETCH * torch.randn(whole, generator=rng))
+        x = x + _TILT * torch.randn(whole, generator=rng)
+        x = x + _HISS * torch.randn(x.shape, generator=rng)
+        loss = F.cross_entropy(net(x.flatten(1)), wanted[batch])
+        optimizer.zero_grad()
+        loss.backward()  # type: ignore[no-untyped-call]
+        optimizer.step()
+        pace.step()
 
 
 def _padded(heard: Features) -> Tensor:

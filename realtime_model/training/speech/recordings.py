@@ -51,7 +51,7 @@ def align_recordings(out: Path, progress: Progress) -> list[str]:
     if not lessons:
         return [path.stem for paths in silent.values() for path in paths]
     check_programs({"kokoro"})
-    models, network = PhoneModels.learn(lessons), PhoneNetwork.learn(lessons)
+    models, network = PhoneModels.learn(lessons), PhoneNetwork.learn(lessons, progress)
     unfit: list[str] = []
     for paths in progress.track(silent.values(), description="aligning"):
         unfit += _align_voice(models, network, paths)
