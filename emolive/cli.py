@@ -98,7 +98,12 @@ def generate(
     output: Annotated[Path, typer.Option("--output", "-o", help="The MP4 to write.")],
     preset: Annotated[str, typer.Option(help=f"{_PRESETS}.")] = "default",
     steps: Annotated[
-        int | None, typer.Option(min=1, max=100, help="Denoising steps per chunk.")
+        int | None,
+        typer.Option(
+            min=1,
+            max=100,
+            help="Denoising steps per chunk; the default preset takes 2, and 1 is its fast mode.",
+        ),
     ] = None,
     seed: Annotated[int, typer.Option(min=0, help="Same seed, same film.")] = 0,
     motion: Annotated[float, typer.Option(min=0, max=1, help="Head motion; 0 is still.")] = 1.0,

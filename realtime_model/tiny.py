@@ -24,6 +24,7 @@ from realtime_model.portrait import FramedPortrait
 from realtime_model.state import StreamState
 
 _SETTLING = 3  # chunks until a portrait that hears nothing has closed its mouth
+_REACH = 1.1  # how many times as far speech is shown: in doubt a network moves a mouth too little
 _PRESS = 0.2  # how much further than until they touch lips are closed at rest
 _PARTED = 0.15  # of the way to as open as in the portrait: from there on nothing is pressed
 
@@ -162,7 +163,7 @@ def _shown(state: State, latents: Tensor) -> Tensor:
     avatar = state.avatar
     pose, detail = glide(state.last_hop, latents, avatar.mouth).chunk(2, 1)
     quiet, closed = (rest.chunk(2)[1] for rest in (avatar.quiet, avatar.closed))
-    moved = (detail - quiet) * state.options.expression
+    moved = (detail - quiet) * (_REACH * state.options.expression)
     return torch.cat([pose, (1 + _press(moved, closed)) * closed + moved], 1)
 
 

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from realtime_model.config import ModelConfig
+from realtime_model.checkpoint import DEFAULT_PRESET, read_weights
 from realtime_model.errors import ConfigError
 from realtime_model.training.recipe import TrainRecipe, load_recipe
 
@@ -19,7 +19,7 @@ def written(folder: Path, text: str) -> Path:
 
 def test_the_shipped_recipe_is_complete_and_trains_the_default_network() -> None:
     recipe = load_recipe(SHIPPED)
-    assert recipe.model == ModelConfig()
+    assert recipe.model == read_weights(DEFAULT_PRESET)[0]
     assert recipe.denoiser.steps > recipe.denoiser.distill_steps > 0
 
 
@@ -39,6 +39,7 @@ def test_what_is_left_out_takes_its_default(tmp_path: Path) -> None:
         ("codec: {flow_steps: many}", r"codec\.flow_steps"),
         ("denoiser: {batch: true}", r"denoiser\.batch"),
         ("denoiser: {lr: -0.1}", "negative"),
+        ("listener: {kept: 1.2}", r"listener\.kept is a share, from 0 to 1"),
         ("runs: 3", "runs"),
         ("codec: 3", "codec"),
         ("- a", "keys and values"),
