@@ -1,4 +1,4 @@
-"""What happens to a voice between a mouth and the model: level, noise, rooms, lines, others.
+"""What happens to a voice between a mouth and the model: rooms, breath, others, music, calls.
 
 Every function keeps the length and the timing of the sound, so the curves of a clip stay true.
 Samples are float32 in [-1, 1], mono, 16 kHz.
@@ -6,34 +6,37 @@ Samples are float32 in [-1, 1], mono, 16 kHz.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from numpy.random import Generator
 from numpy.typing import NDArray
 from scipy.signal import butter, fftconvolve, sosfiltfilt
 
+from realtime_model.training.speech.call import gain_controlled, over_opus
+from realtime_model.training.speech.music import made_up
 from realtime_model.training.speech.voices import SAMPLE_RATE_HZ, Samples
 
 _HUSH = 1e-9
-_LOSS_FRAME = SAMPLE_RATE_HZ // 50
 _BLOCK = SAMPLE_RATE_HZ // 25
-_WINDOW = np.sin(np.pi * (np.arange(_BLOCK) + 0.5) / _BLOCK)
-"""Used before and after the spectrum, so that its squares add up to a constant."""
+_PAUSE = 0.02  # of the loudest block: below is no voice
+_BREATH_S = (0.25, 0.7)
+_KBPS = (6.0, 32.0)
 
 
 @dataclass(frozen=True, slots=True)
 class AugmentOdds:
     """How often each mishap strikes a clip, 0 to 1; the rest of the clips stay clean."""
 
-    gain: float = 0.8
-    noise: float = 0.5
-    babble: float = 0.15
+    breath: float = 0.25
     room: float = 0.3
-    line: float = 0.25
-    coding: float = 0.2
-    loss: float = 0.1
+    babble: float = 0.15
+    music: float = 0.12
+    noise: float = 0.5
+    gain: float = 0.8
     clipping: float = 0.08
+    line: float = 0.25
+    control: float = 0.2
+    call: float = 0.3
 
 
 def augmented(
@@ -47,23 +50,40 @@ def augmented(
         others: clips of other people, for babble; none, no babble.
         odds: how often each mishap strikes.
     """
+    samples = _until_the_microphone(samples, rng, others, odds)
+    samples = _from_there(samples, rng, odds)
+    return np.clip(samples, -1, 1).astype(np.float32)
+
+
+def _until_the_microphone(
+    samples: Samples, rng: Generator, others: Sequence[Samples], odds: AugmentOdds
+) -> Samples:
+    if rng.random() < odds.breath:
+        samples = with_breaths(samples, rng.uniform(15, 35), rng)
     if rng.random() < odds.room:
         samples = in_room(samples, rng.uniform(0.12, 0.7), rng.uniform(0.1, 0.6), rng)
     if others and rng.random() < odds.babble:
         samples = with_babble(samples, others, rng.uniform(6, 25), rng)
+    if rng.random() < odds.music:
+        samples = _mixed(samples, made_up(len(samples), rng), rng.uniform(5, 25))
     if rng.random() < odds.noise:
         samples = with_noise(samples, rng.uniform(5, 40), rng.uniform(0, 2), rng)
+    return samples
+
+
+def _from_there(samples: Samples, rng: Generator, odds: AugmentOdds) -> Samples:
     if rng.random() < odds.gain:
         samples = amplified(samples, rng.uniform(-22, 8))
     if rng.random() < odds.clipping:
         samples = clipped(samples, rng.uniform(0.3, 0.8))
     if rng.random() < odds.line:
         samples = band_limited(samples, rng.uniform(40, 300), rng.uniform(3_000, 7_000))
-    if rng.random() < odds.coding:
-        samples = coded(samples, rng.uniform(8, 24))
-    if rng.random() < odds.loss:
-        samples = with_loss(samples, rng.uniform(0.01, 0.08), rng)
-    return np.clip(samples, -1, 1).astype(np.float32)
+    if rng.random() < odds.control:
+        samples = gain_controlled(samples, rng.uniform(-28, -16))
+    if rng.random() < odds.call:
+        lost = max(0.0, rng.uniform(-0.08, 0.08))  # half of the calls lose nothing
+        samples = over_opus(samples, float(np.exp(rng.uniform(*np.log(_KBPS)))), lost, rng)
+    return samples
 
 
 def amplified(samples: Samples, gain_db: float) -> Samples:
@@ -75,6 +95,32 @@ def clipped(samples: Samples, share: float) -> Samples:
     """Overdrive the microphone: peaks are cut at ``share`` of the loudest sample."""
     limit = share * float(np.abs(samples).max(initial=_HUSH))
     return np.clip(samples, -limit, limit)
+
+
+def with_breaths(samples: Samples, below_db: float, rng: Generator) -> Samples:
+    """Breathe in at the end of every pause: the mouth rests, and it is no sound of speech.
+
+    Args:
+        samples: a voice with pauses.
+        below_db: how much quieter than the voice breath is.
+        rng: draws lengths and sounds.
+    """
+    blocks = samples[: len(samples) // _BLOCK * _BLOCK].reshape(-1, _BLOCK).astype(np.float64)
+    levels = np.sqrt(np.square(blocks).mean(axis=1))
+    loudest = levels.max(initial=_HUSH)
+    edges = np.flatnonzero(np.diff(np.pad(levels < _PAUSE * loudest, 1).astype(int)))
+    out = samples.copy()
+    for first, end in edges.reshape(-1, 2) * _BLOCK:
+        length = min(round(rng.uniform(*_BREATH_S) * SAMPLE_RATE_HZ), int(end - first) - _BLOCK)
+        if length < _BREATH_S[0] * SAMPLE_RATE_HZ:
+            continue
+        air = rng.standard_normal(length).astype(np.float32)
+        air = band_limited(air, rng.uniform(300, 900), rng.uniform(3_000, 6_500))
+        swell = np.sin(np.pi * np.linspace(0, 1, length) ** 1.5)
+        level = loudest * 10 ** (-below_db / 20) / (np.sqrt(np.square(air).mean()) + _HUSH)
+        start = int(end) - _BLOCK // 2 - length
+        out[start : start + length] += (level * swell * air).astype(np.float32)
+    return out
 
 
 def with_noise(samples: Samples, snr_db: float, tilt: float, rng: Generator) -> Samples:
@@ -121,91 +167,6 @@ def band_limited(samples: Samples, low_hz: float, high_hz: float) -> Samples:
     band = (low_hz, min(high_hz, 0.49 * SAMPLE_RATE_HZ))
     sections = butter(2, band, "bandpass", fs=SAMPLE_RATE_HZ, output="sos")
     return np.asarray(sosfiltfilt(sections, samples), np.float32)
-
-
-def coded(samples: Samples, keep_db: float) -> Samples:
-    """Quantise the spectrum the way transform codecs do at low rates.
-
-    Every 40 ms block loses what lies more than ``keep_db`` below its loudest line, and the rest is
-    rounded to steps of a quarter of that threshold.
-    """
-    spectrum = _spectrum(samples, _BLOCK // 2)
-    floor = np.abs(spectrum).max(axis=1, keepdims=True) * 10 ** (-keep_db / 20) + _HUSH
-    kept = np.where(np.abs(spectrum) > floor, spectrum, 0)
-    step = floor / 4
-    rounded = step * (np.round(kept.real / step) + 1j * np.round(kept.imag / step))
-    return _sound(rounded, _BLOCK // 2, len(samples))
-
-
-def with_loss(samples: Samples, share: float, rng: Generator) -> Samples:
-    """Lose packets of 20 ms; the receiver repeats the last one, quieter each time."""
-    out = samples.copy()
-    for i in range(1, len(samples) // _LOSS_FRAME):
-        if rng.random() < share:
-            here = slice(i * _LOSS_FRAME, (i + 1) * _LOSS_FRAME)
-            before = slice((i - 1) * _LOSS_FRAME, i * _LOSS_FRAME)
-            out[here] = 0.6 * out[before]
-    return out
-
-
-def as_other_speaker(samples: Samples, pitch: float, formants: float) -> Samples:
-    """Say the same at the same time with another throat.
-
-    Args:
-        samples: the voice.
-        pitch: factor on the fundamental; 2 is an octave up.
-        formants: factor on the resonances; above 1 a shorter vocal tract.
-    """
-    longer = _stretched(samples, pitch)
-    squeezed = np.interp(np.arange(len(samples)) * pitch, np.arange(len(longer)), longer)
-    spectrum = _spectrum(squeezed, _BLOCK // 4)
-    # The envelope moved along with the pitch; move it to where it is wanted.
-    envelope = _envelope(spectrum)
-    bins = np.arange(spectrum.shape[1])
-    wanted = np.stack([np.interp(bins * pitch / formants, bins, row) for row in envelope])
-    return _sound(spectrum * np.exp(wanted - envelope), _BLOCK // 4, len(samples))
-
-
-def _stretched(samples: Samples, factor: float) -> Samples:
-    """Make speech ``factor`` times as long at the same pitch, by a phase vocoder."""
-    hop = _BLOCK // 4
-    spectrum = _spectrum(samples, hop)
-    places = np.arange(0, len(spectrum) - 1, 1 / factor)
-    left = places.astype(int)
-    share = (places - left)[:, None]
-    loudness = (1 - share) * np.abs(spectrum[left]) + share * np.abs(spectrum[left + 1])
-    expected = 2 * np.pi * hop / _BLOCK * np.arange(spectrum.shape[1])
-    turn = np.angle(spectrum[left + 1]) - np.angle(spectrum[left]) - expected
-    turn = expected + turn - 2 * np.pi * np.round(turn / (2 * np.pi))
-    phase = np.angle(spectrum[:1]) + np.cumsum(turn, axis=0) - turn[:1]
-    return _sound(loudness * np.exp(1j * phase), hop, round(len(samples) * factor))
-
-
-def _envelope(spectrum: NDArray[np.complex128]) -> NDArray[np.float64]:
-    """Return the smooth log magnitude of every block: its cepstrum below 1.5 ms."""
-    cepstrum = np.fft.irfft(np.log(np.abs(spectrum) + 1e-5))
-    keep = round(0.0015 * SAMPLE_RATE_HZ)
-    cepstrum[:, keep:-keep] = 0
-    return np.fft.rfft(cepstrum).real
-
-
-def _spectrum(samples: NDArray[np.floating[Any]], hop: int) -> NDArray[np.complex128]:
-    """Return the spectrum of overlapping blocks, (blocks, lines); see `_sound` for the way back."""
-    blocks = -(-len(samples) // hop) + _BLOCK // hop
-    padded = np.zeros((blocks - 1) * hop + _BLOCK)
-    padded[_BLOCK - hop : _BLOCK - hop + len(samples)] = samples
-    framed = np.lib.stride_tricks.sliding_window_view(padded, _BLOCK)[::hop]
-    return np.fft.rfft(framed * _WINDOW)
-
-
-def _sound(spectrum: NDArray[np.complex128], hop: int, length: int) -> Samples:
-    """Overlap-add the blocks of `_spectrum`; unchanged blocks give the sound they came from."""
-    out = np.zeros((len(spectrum) - 1) * hop + _BLOCK)
-    for i, block in enumerate(np.fft.irfft(spectrum)):
-        out[i * hop : i * hop + _BLOCK] += block * _WINDOW
-    out *= 2 * hop / _BLOCK
-    start = _BLOCK - hop
-    return np.resize(out[start : start + length], length).astype(np.float32)
 
 
 def _mixed(samples: Samples, noise: NDArray[np.float64], snr_db: float) -> Samples:

@@ -12,7 +12,7 @@ Split = Literal["train", "heldout"]
 ENGINES = ("hibari", "flite", "kokoro", "prompts", "festvox")
 RECORDED = ("prompts", "festvox")
 """Engines that are people: they say what they said, at their own pace."""
-STYLES = ("spoken", "sung", "whispered", "shouted")
+STYLES = ("spoken", "sung", "whispered", "shouted", "laughed")
 
 _T = TypeVar("_T")
 

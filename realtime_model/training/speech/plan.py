@@ -60,6 +60,8 @@ def _texts(
     """Return what a source may say; a language nobody trains on needs no held-out sentences."""
     if source.engine in RECORDED:
         return recorded_texts(source.engine, source.language)
+    if source.style == "laughed":
+        return sentences.written("laughs")
     if source.language == tongues.INVENTED:
         lists = [tongues.sentences(config.invented_sentences, config.seed)]
     else:

@@ -1,4 +1,4 @@
-"""The same voice singing, whispering and shouting; its phones move exactly as its sound."""
+"""The same voice singing, whispering, shouting, laughing; its phones move as its sound does."""
 
 import random
 from dataclasses import replace
@@ -23,6 +23,7 @@ _WHISPER_THROAT = 1.06
 _WHISPER_BREAK_HZ, _WHISPER_CUT_DB = 1_200.0, 18.0
 _SHOUT_PITCH, _SHOUT_RANGE = (1.3, 1.6), 1.3
 _SHOUT_HELD = 1.3
+_LAUGH_PITCH, _LAUGH_BREATH = (1.3, 1.9), 0.3
 _SHOUT_BREAK_HZ, _SHOUT_LIFT_DB = 900.0, 12.0
 
 
@@ -42,6 +43,8 @@ def performed(spoken: Recording, style: str, seed: int) -> Recording:
             return _whispered(spoken)
         case "shouted":
             return _shouted(spoken, rng)
+        case "laughed":
+            return _laughed(spoken, rng)
         case _:
             return spoken
 
@@ -95,6 +98,16 @@ def _shouted(spoken: Recording, rng: random.Random) -> Recording:
         slow.breath,
     )
     return _recorded(shout, pace)
+
+
+def _laughed(spoken: Recording, rng: random.Random) -> Recording:
+    """Begins high and falls, with breath in every vowel; what is said has to be laughter."""
+    parts = _parts(spoken)
+    fall = np.geomspace(rng.uniform(*_LAUGH_PITCH), 1.0, len(parts.pitch_hz))
+    laugh = VoiceParts(
+        parts.pitch_hz * fall, parts.envelope, np.maximum(parts.breath, _LAUGH_BREATH)
+    )
+    return _recorded(laugh, stretched(spoken.phones, {}))
 
 
 def _parts(spoken: Recording) -> VoiceParts:

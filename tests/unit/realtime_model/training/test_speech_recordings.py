@@ -13,7 +13,6 @@ from realtime_model.errors import ModelError
 from realtime_model.training.correlation import correlation
 from realtime_model.training.speech import sentences
 from realtime_model.training.speech.articulation import ARKIT_LABELS
-from realtime_model.training.speech.augment import as_other_speaker
 from realtime_model.training.speech.cepstra import cepstra
 from realtime_model.training.speech.corpus import SpeechClip, finished, read_clip, write_clip
 from realtime_model.training.speech.neural import Hibari, load_hibari
@@ -27,6 +26,7 @@ from realtime_model.training.speech.recordings import (
 )
 from realtime_model.training.speech.states import states_of, timed_states
 from realtime_model.training.speech.voices import Recording
+from realtime_model.training.speech.world import VoiceParts, pitch_of, put_together, taken_apart
 
 JAW = ARKIT_LABELS.index("jawOpen")
 LESSONS = sentences.written("en")[:14]
@@ -43,7 +43,12 @@ def voice() -> Hibari:
 def stranger(voice: Hibari) -> Recording:
     """Somebody with a lower voice and a longer throat, whose times are known."""
     spoken = voice.speak(SAID, 1.0)
-    return Recording(as_other_speaker(spoken.samples, 0.85, 0.95), spoken.phones)
+    pitch_hz, times_s = pitch_of(spoken.samples)
+    parts = taken_apart(spoken.samples, pitch_hz, times_s)
+    lines = np.arange(parts.envelope.shape[1])
+    longer = np.stack([np.interp(lines / 0.95, lines, row) for row in parts.envelope])
+    other = VoiceParts(0.85 * parts.pitch_hz, longer, parts.breath)
+    return Recording(put_together(other, len(spoken.samples)), spoken.phones)
 
 
 @pytest.fixture(scope="module")

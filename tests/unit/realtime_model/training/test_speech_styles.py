@@ -170,3 +170,15 @@ def test_silence_cannot_be_sung() -> None:
 def test_a_style_that_cannot_be_had_is_refused(engine: str, style: str, sentence: str) -> None:
     with pytest.raises(ConfigError, match=sentence):
         SourceConfig(engine, "en-us", ("a",), "train", 1, style)
+
+
+def test_laughter_begins_high_falls_and_keeps_its_times(spoken: Recording) -> None:
+    laughed = performed(spoken, "laughed", 3)
+    assert laughed.phones == [part for phone in spoken.phones for part in split_sounds(phone)]
+    before, after = (pitch_of(made.samples)[0] for made in (spoken, laughed))
+    count = min(len(before), len(after)) // 2
+    rise = [
+        np.median(after[part][after[part] > 0]) / np.median(before[part][before[part] > 0])
+        for part in (slice(0, count), slice(count, 2 * count))
+    ]
+    assert rise[0] > rise[1] > 1
