@@ -23,6 +23,7 @@ from realtime_model.training.identity import FaceEmbedder
 from realtime_model.training.judging.clip import Case, Judged, Judges, judge_all
 from realtime_model.training.judging.codec import Restored, restore_all
 from realtime_model.training.judging.drift import Drift, DriftMeter, film_drift, frames_of
+from realtime_model.training.judging.ear import MISHAPS, judge_ear
 from realtime_model.training.judging.heldout import load_cases
 from realtime_model.training.judging.report import Judgement, open_folder, write_report
 from realtime_model.training.judging.targets import target_of
@@ -51,6 +52,17 @@ def judge_codec(engine: TinyEngine, cases: list[Case], bar: Progress) -> list[Re
         restored.append(one)
         bar.update(task, advance=1)
     return restored
+
+
+def judge_hearing(engine: TinyEngine, cases: list[Case], bar: Progress) -> dict[str, float]:
+    """Ask the ear alone about every clip, clean and not, under a progress bar."""
+    clips = list({case.clip.name: case.clip for case in cases}.values())
+    task = bar.add_task("hearing", total=len(MISHAPS))
+    heard = {}
+    for figure, value in judge_ear(engine.network, clips):
+        heard[figure] = value
+        bar.update(task, advance=1)
+    return heard
 
 
 def watch_drift(
@@ -99,14 +111,17 @@ def main(
         with Progress(console=console) as bar:
             judged = judge_cases(model, cases, judges, bar)
             engine = model.engine
-            # A unet's pictures come out of somebody else's codec.
-            restored = judge_codec(engine, cases, bar) if isinstance(engine, TinyEngine) else []
+            restored, heard = [], {}
+            # A unet's pictures come out of somebody else's codec, its sound through such an ear.
+            if isinstance(engine, TinyEngine):
+                restored = judge_codec(engine, cases, bar)
+                heard = judge_hearing(engine, cases, bar)
             taught = _taught(teacher, runs, cases[:teacher_clips], judges, bar)
             drift = None
             if drift_minutes > 0:
                 drift = watch_drift(model, _steadiest(cases), drift_minutes, judges.embedder, bar)
         about = _about(model, cases, preset)
-        judgement = Judgement(judged, drift, command, about, restored, taught)
+        judgement = Judgement(judged, drift, command, about, restored, taught, heard)
         write_report(judgement, out)
     except ModelError as exc:
         Console(stderr=True, soft_wrap=True).print(f"[red]error:[/] {escape(str(exc))}")

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from html import escape
 from pathlib import Path
 from string import Template
@@ -63,6 +63,7 @@ class Judgement:
         drift: of the long film; None if it was left out.
         restored: what the codec made of the rig's poses, one row a portrait.
         taught: the teacher on the first of the clips.
+        heard: figures of the ear alone.
         command: what was typed.
         about: one sentence on what was judged.
     """
@@ -73,6 +74,7 @@ class Judgement:
     about: str
     restored: Sequence[Restored] = ()
     taught: Sequence[Judged] = ()
+    heard: Mapping[str, float] = field(default_factory=dict)
 
     @property
     def figures(self) -> list[ClipFigures]:
@@ -86,7 +88,7 @@ class Judgement:
             found |= summarise_codec(self.restored)
         if self.taught:
             found |= compare(self.judged, self.taught)
-        return in_order(found)
+        return in_order(found | dict(self.heard))
 
 
 def open_folder(out: Path) -> None:

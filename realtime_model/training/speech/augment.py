@@ -30,13 +30,13 @@ class AugmentOdds:
     breath: float = 0.25
     room: float = 0.3
     babble: float = 0.15
-    music: float = 0.12
+    music: float = 0.25
     noise: float = 0.5
     gain: float = 0.8
     clipping: float = 0.08
     line: float = 0.25
     control: float = 0.2
-    call: float = 0.3
+    call: float = 0.35
 
 
 def augmented(
@@ -65,7 +65,7 @@ def _until_the_microphone(
     if others and rng.random() < odds.babble:
         samples = with_babble(samples, others, rng.uniform(6, 25), rng)
     if rng.random() < odds.music:
-        samples = _mixed(samples, made_up(len(samples), rng), rng.uniform(5, 25))
+        samples = with_music(samples, rng.uniform(5, 25), rng)
     if rng.random() < odds.noise:
         samples = with_noise(samples, rng.uniform(5, 40), rng.uniform(0, 2), rng)
     return samples
@@ -142,6 +142,11 @@ def with_babble(
         start = int(rng.integers(len(others[index])))
         crowd += np.resize(np.roll(others[index], -start), len(samples))
     return _mixed(samples, crowd, snr_db)
+
+
+def with_music(samples: Samples, snr_db: float, rng: Generator) -> Samples:
+    """Play music beside the voice, made up for it."""
+    return _mixed(samples, made_up(len(samples), rng), snr_db)
 
 
 def in_room(samples: Samples, rt60_s: float, wet: float, rng: Generator) -> Samples:
