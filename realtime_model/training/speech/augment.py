@@ -73,7 +73,7 @@ def _until_the_microphone(
 
 def _from_there(samples: Samples, rng: Generator, odds: AugmentOdds) -> Samples:
     if rng.random() < odds.gain:
-        samples = amplified(samples, rng.uniform(-22, 8))
+        samples = amplified(samples, rng.uniform(-36, 8))
     if rng.random() < odds.clipping:
         samples = clipped(samples, rng.uniform(0.3, 0.8))
     if rng.random() < odds.line:
