@@ -53,8 +53,9 @@ def judge_ear(network: EmoNetwork, clips: Sequence[Clip]) -> Iterator[tuple[str,
         heard = [
             _heard(network, clip, clips[number - 1], mishap) for number, clip in enumerate(clips)
         ]
-        yield figure, round(score(listener, heard)["opening"], 4)
-    network.audio.eval()
+        opening = score(listener, heard)["opening"]
+        network.audio.eval()
+        yield figure, round(opening, 4)
 
 
 @torch.inference_mode()
