@@ -3,9 +3,8 @@
 import os
 from pathlib import Path
 
-import torch
-
 from realtime_model.checkpoint import DEFAULT_PRESET, load_network, read_config
+from realtime_model.crew import Crew
 from realtime_model.generator import Generator
 from realtime_model.heap import keep_freed_memory
 from realtime_model.tiny import TinyEngine
@@ -16,7 +15,8 @@ def build_model(preset: Path | None = None, *, threads: int | None = None) -> Ge
 
     Args:
         preset: path of a preset's YAML; None takes the embedded default.
-        threads: CPU threads of the network; None takes two, or one where there is but one core.
+        threads: CPU threads of the network; None takes two, or one where there is but one core. It
+            goes on with one while another program keeps them from their cores.
 
     Raises:
         CheckpointError: the weights are missing, altered or foreign.
@@ -24,11 +24,11 @@ def build_model(preset: Path | None = None, *, threads: int | None = None) -> Ge
         MemoryShortError: there is too little memory for it.
     """
     keep_freed_memory()
-    torch.set_num_threads(threads or min(2, os.cpu_count() or 1))
+    crew = Crew(threads or min(2, os.cpu_count() or 1))
     preset = preset or DEFAULT_PRESET
     config = read_config(preset)
     if config.unet is None:
-        return Generator(TinyEngine(load_network(preset)))
+        return Generator(TinyEngine(load_network(preset)), crew)
     from realtime_model.unet.building import build_unet  # diffusers, for those who need it
 
     return Generator(build_unet(preset, config))

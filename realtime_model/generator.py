@@ -18,6 +18,7 @@ import torch
 
 from realtime_model.config import ModelConfig
 from realtime_model.contract import AudioWindow, RgbImage, StreamOptions, VideoChunk
+from realtime_model.crew import Crew
 from realtime_model.device import device_errors
 from realtime_model.engine import Engine, denoise
 from realtime_model.errors import ShapeError, StreamError
@@ -34,8 +35,10 @@ class Generator:
     `StreamState`.
     """
 
-    def __init__(self, engine: Engine[Any, Any]) -> None:
+    def __init__(self, engine: Engine[Any, Any], crew: Crew | None = None) -> None:
+        """Take what renders, and the threads it renders on; none: as many as torch is set to."""
         self.engine = engine
+        self._crew = crew
         self._landmarker = FaceLandmarker()
         self._streams: dict[str, StreamState[Any]] = {}
         self.timed: Stopwatch = Stopwatch()
@@ -69,19 +72,23 @@ class Generator:
         chunks = [windows[i].chunk_index for i in ids]
         for window in windows.values():
             self._check(window)
-        with self.timed("features"):
-            heard = engine.hear(list(windows.values()))
-        with self.timed("denoise"):
-            latents = denoise(engine, states, heard, chunks)
-        with self.timed("decode"):
-            pictures = engine.show(states, chunks, latents)
         frames, motion = self.geometry.hop_frames, self.config.motion_frames
+        with self._rendering(self.geometry.hop_s):
+            with self.timed("features"):
+                heard = engine.hear(list(windows.values()))
+            with self.timed("denoise"):
+                latents = denoise(engine, states, heard, chunks)
+            with self.timed("decode"):
+                pictures = engine.show(states, chunks, latents)
         for i, state, latent, chunk in zip(ids, states, latents, chunks, strict=True):
             self._streams[i] = state.advanced(latent, chunk, motion)
         return {
             i: VideoChunk(pictures[k * frames : (k + 1) * frames], chunk)
             for k, (i, chunk) in enumerate(zip(ids, chunks, strict=True))
         }
+
+    def _rendering(self, shown_s: float) -> AbstractContextManager[None]:
+        return nullcontext() if self._crew is None else self._crew.rendering(shown_s)
 
     def _check(self, window: AudioWindow) -> None:
         expected = (self.geometry.window_samples,)
