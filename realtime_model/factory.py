@@ -15,8 +15,8 @@ def build_model(preset: Path | None = None, *, threads: int | None = None) -> Ge
 
     Args:
         preset: path of a preset's YAML; None takes the embedded default.
-        threads: CPU threads of the network; None takes two, or one where there is but one core. It
-            goes on with one while another program keeps them from their cores.
+        threads: CPU threads of the network at most, see `crew`; None takes two, or one where there
+            is but one core.
 
     Raises:
         CheckpointError: the weights are missing, altered or foreign.

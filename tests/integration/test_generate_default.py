@@ -34,7 +34,8 @@ def test_the_shipped_portrait_speaks_the_shipped_recording(tmp_path: Path) -> No
     audio = first_seconds(3, tmp_path / "hello.wav")
     films = [tmp_path / "first.mp4", tmp_path / "again.mp4"]
     for film in films:
-        done = emolive("generate", demo_portrait(), audio, "-o", film, "--seed", 3)
+        # Of several threads one may go on alone, where something else is busy: a level of 255.
+        done = emolive("generate", demo_portrait(), audio, "-o", film, "--seed", 3, "--threads", 1)
         assert done.returncode == 0, done.stderr
     first, again = (frames(film) for film in films)
     assert first.shape == (75, 256, 256)
