@@ -40,7 +40,8 @@ app.command(
 )(training.distill)
 
 Threads = Annotated[
-    int | None, typer.Option(min=1, max=256, help="CPU threads of the model at most. [default: its own]")
+    int | None,
+    typer.Option(min=1, max=256, help="CPU threads of the model at most. [default: its own]"),
 ]
 Seconds = Annotated[float, typer.Option(min=1, max=3600, help="How long to measure.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON instead of tables.")]
