@@ -1,8 +1,5 @@
 """Many threads while they are in time, one while another program holds a core."""
 
-import os
-import subprocess
-import sys
 from collections.abc import Callable
 
 import pytest
@@ -86,19 +83,3 @@ def test_a_chunk_that_fails_is_not_counted() -> None:
     with pytest.raises(ValueError, match="broken"):
         machine.render(broken, 1)
     assert machine.crew.threads == 2
-
-
-@pytest.mark.parametrize("own", ["", "77"], ids=["ours", "the user's"])
-def test_waiting_threads_are_told_to_give_way_unless_the_user_says_otherwise(own: str) -> None:
-    said = {k: v for k, v in os.environ.items() if k != "GOMP_SPINCOUNT"}
-    program = (
-        "import realtime_model, os, sys; print('torch' in sys.modules, os.environ[sys.argv[1]])"
-    )
-    answer = subprocess.run(
-        [sys.executable, "-c", program, "GOMP_SPINCOUNT"],
-        env=said | ({"GOMP_SPINCOUNT": own} if own else {}),
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    assert answer.stdout.split() == ["False", own or "10000"]
